@@ -1,0 +1,95 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/testudo-os/testudo/pkg/config"
+	"github.com/testudo-os/testudo/pkg/strictyaml"
+)
+
+func configExport(ctx context.Context, s *session, _ []string) error {
+	raw, err := s.client().Config(ctx)
+	if err != nil {
+		return err
+	}
+	if s.json() {
+		var out bytes.Buffer
+		if err := json.Indent(&out, raw, "", "  "); err != nil {
+			return fmt.Errorf("export configuration: %w", err)
+		}
+		s.printf("%s\n", bytes.TrimSpace(out.Bytes()))
+		return nil
+	}
+	text, err := config.YAML(raw)
+	if err != nil {
+		return err
+	}
+	s.printf("%s", text)
+	return nil
+}
+
+// finding is one row of `ros config validate --format json`.
+type finding struct {
+	File    string `json:"file"`
+	Line    int    `json:"line"`
+	Column  int    `json:"column"`
+	Path    string `json:"path"`
+	Message string `json:"message"`
+}
+
+// configValidate needs no rosd: it checks the file as the next boot would.
+func configValidate(_ context.Context, s *session, args []string) error {
+	name := args[0]
+	text, err := s.read(name)
+	if err != nil {
+		return err
+	}
+	if name == "-" {
+		name = "standard input"
+	}
+	_, err = config.Parse(name, text)
+	findings := []finding{}
+	var errs strictyaml.Errors
+	if errors.As(err, &errs) {
+		for _, e := range errs {
+			findings = append(findings, finding(e))
+		}
+	} else if err != nil {
+		return err
+	}
+	switch {
+	case s.json():
+		if err := s.printJSON(findings); err != nil {
+			return err
+		}
+	case err == nil:
+		s.printf("%s: valid\n", name)
+	default:
+		fmt.Fprintln(s.err, err)
+	}
+	if err != nil {
+		return errSilent
+	}
+	return nil
+}
+
+func (s *session) read(name string) ([]byte, error) {
+	if name == "-" {
+		text, err := io.ReadAll(s.in)
+		if err != nil {
+			return nil, fmt.Errorf("read standard input: %w", err)
+		}
+		return text, nil
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("read configuration: %w", err)
+	}
+	return text, nil
+}

@@ -1,0 +1,283 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/testudo-os/testudo/pkg/api"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+var boot = time.Date(2026, 11, 21, 4, 0, 0, 0, time.UTC)
+
+func services() []api.Service {
+	return []api.Service{
+		{Name: "docker", State: api.StateCrashLoop, Reason: "exit 1, 5 times in 40 s, next try in 12 s", Image: "testudo/docker:1", Restarts: 5, Since: boot.Add(50 * time.Second), Source: "docker.yaml:2"},
+		{Name: "network", State: api.StateRunning, Reason: "ready", Ready: true, Essential: true, PID: 212, Image: "testudo/network:1", Since: boot.Add(2 * time.Second), Source: "network.yaml:2"},
+		{Name: "syslog", State: api.StateDisabled, Reason: "disabled by the configuration", Image: "testudo/syslog:1", Since: boot},
+	}
+}
+
+// fake is a rosd that says what tests want to see.
+func fake(healthy bool) http.Handler {
+	mux := http.NewServeMux()
+	answer := func(pattern string, v any) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(v) })
+	}
+	version := api.Version{Name: "Testudo", Version: "0.1.0", Build: "abc123", Kernel: "6.12.1"}
+	answer("GET /v1/version", version)
+	st := api.Status{Hostname: "tortoise", Version: version, Healthy: healthy, Uptime: 192.4, Problems: []string{}, Services: services()[1:], Machine: api.Machine{StateDevice: "/dev/vda", StateMode: "disk"}}
+	if !healthy {
+		st.Problems = []string{"/var/lib/testudo/config/cloud-config.yaml:2:1: hostnam: unknown key", "service docker: crash-loop"}
+		st.Services = services()
+		st.Services[1].Ready, st.Services[1].State = false, api.StateStarting
+		st.Machine = api.Machine{StateMode: "ram", StateReason: "no disk with the label TESTUDO_STATE", Warnings: []string{"e2fsck repaired /dev/vda"}}
+	}
+	answer("GET /v1/status", st)
+	answer("GET /v1/services", services())
+	answer("GET /v1/services/network/inspect", map[string]any{"Name": "network", "Image": "testudo/network"})
+	answer("GET /v1/boot", []api.BootStep{
+		{Name: "mounts", Kind: "init", Start: 1_000_000, End: 1_020_000},
+		{Name: "system image", Kind: "init", Start: 1_020_000, End: 1_500_000},
+		{Name: "network", Kind: "service", Start: 1_800_000, End: 2_000_000, Error: "no carrier"},
+	})
+	answer("GET /v1/config", json.RawMessage(`{"hostname":"tortoise","users":[{"default":true},{"name":"ann","passwd":"[redacted]"}],"testudo":{"console":{"autologin":["ttyS0"]}}}`))
+	mux.HandleFunc("POST /v1/services/{name}/{verb}", func(w http.ResponseWriter, r *http.Request) {
+		if r.PathValue("name") != "network" {
+			w.WriteHeader(http.StatusNotFound)
+			_ = json.NewEncoder(w).Encode(api.Error{Message: "no service has this name"})
+			return
+		}
+		_ = json.NewEncoder(w).Encode(services()[1])
+	})
+	mux.HandleFunc("GET /v1/logs", func(w http.ResponseWriter, r *http.Request) {
+		for i, service := range []string{"network", "ntp"} {
+			if want := r.FormValue("service"); want == "" || want == service {
+				_ = json.NewEncoder(w).Encode(api.LogLine{Time: boot.Add(time.Duration(i) * 1500 * time.Millisecond), Service: service, Stream: "stdout", Line: "line of " + service})
+			}
+		}
+		_ = json.NewEncoder(w).Encode(api.LogLine{Time: boot, Service: "network", Stream: "stderr", Line: "query " + r.URL.RawQuery})
+	})
+	mux.HandleFunc("POST /v1/power", func(w http.ResponseWriter, r *http.Request) {
+		var p api.Power
+		_ = json.NewDecoder(r.Body).Decode(&p)
+		w.Header().Set("X-Action", p.Action)
+		w.WriteHeader(http.StatusAccepted)
+	})
+	return mux
+}
+
+// listen serves a handler on a unix socket until the test ends.
+func listen(t *testing.T, handler http.Handler) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "ros") // short: a socket's path holds 107 bytes
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket := filepath.Join(dir, "s")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: handler}
+	done := make(chan struct{})
+	go func() { defer close(done); _ = server.Serve(l) }()
+	t.Cleanup(func() { _ = server.Close(); <-done; _ = os.RemoveAll(dir) })
+	return socket
+}
+
+type result struct {
+	code     int
+	out, err string
+}
+
+func ros(t *testing.T, socket, in string, argv ...string) result {
+	t.Helper()
+	var out, errs bytes.Buffer
+	s := &session{in: strings.NewReader(in), out: &out, err: &errs, socket: socket, now: func() time.Time { return boot.Add(192 * time.Second) }}
+	code := run(t.Context(), s, argv)
+	return result{code, out.String(), errs.String()}
+}
+
+func TestGolden(t *testing.T) {
+	healthy, sick := listen(t, fake(true)), listen(t, fake(false))
+	tests := []struct {
+		name   string
+		socket string
+		line   string
+		in     string
+		code   int
+	}{
+		{"overview", healthy, "ros help", "", 0},
+		{"usage-of-a-group", healthy, "ros service", "", 2},
+		{"usage-of-a-verb", healthy, "ros service logs --help", "", 0},
+		{"service-ls", healthy, "ros service ls", "", 0},
+		{"service-ls-json", healthy, "ros service ls --format json", "", 0},
+		{"service-ps", healthy, "ros service ps", "", 0},
+		{"service-restart", healthy, "ros service restart network", "", 0},
+		{"service-stop-unknown", healthy, "ros service stop netwrk", "", 1},
+		{"service-stop-two", healthy, "ros service stop netwrk network", "", 1},
+		{"service-inspect", healthy, "ros service inspect network", "", 0},
+		{"service-logs", healthy, "ros service logs network --tail 5", "", 0},
+		{"service-logs-times", healthy, "ros service logs -t -f network", "", 0},
+		{"logs", healthy, "ros logs", "", 0},
+		{"logs-json", healthy, "ros logs -n 1 --format json", "", 0},
+		{"logs-follow-json", healthy, "ros logs -f --format=json", "", 0},
+		{"version", healthy, "ros os version", "", 0},
+		{"version-json", healthy, "ros os version --format json", "", 0},
+		{"status", healthy, "ros status", "", 0},
+		{"status-sick", sick, "ros status", "", 1},
+		{"blame", healthy, "ros boot blame", "", 0},
+		{"blame-json", healthy, "ros boot blame --format json", "", 0},
+		{"chart", healthy, "ros boot chart", "", 0},
+		{"export", healthy, "ros config export", "", 0},
+		{"export-json", healthy, "ros config export --format json", "", 0},
+		{"validate-good", healthy, "ros config validate -", "#cloud-config\nhostname: a\n", 0},
+		{"validate-bad", healthy, "ros config validate -", "hostnam: a\nusers: [{}]\n", 1},
+		{"validate-bad-json", healthy, "ros config validate - --format json", "hostnam: a\n", 1},
+		{"did-you-mean", healthy, "ros servic ls", "", 2},
+		{"did-you-mean-verb", healthy, "ros service restrat x", "", 2},
+		{"unknown", healthy, "ros frobnicate", "", 2},
+		{"unknown-flag", healthy, "ros service ls --frmt json", "", 2},
+		{"unknown-format", healthy, "ros service ls --format yaml", "", 2},
+		{"missing-argument", healthy, "ros service start", "", 2},
+		{"unreachable", "/nonexistent/api.sock", "ros status", "", 1},
+		{"shutdown-without-time", healthy, "shutdown -h", "", 2},
+		{"completion", healthy, "ros completion bash", "", 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := ros(t, tt.socket, tt.in, strings.Fields(tt.line)...)
+			if r.code != tt.code {
+				t.Errorf("exit code %d, want %d", r.code, tt.code)
+			}
+			got := fmt.Sprintf("$ %s\n%s-- stderr --\n%s-- exit %d --\n", tt.line, r.out, r.err, r.code)
+			file := filepath.Join("testdata", tt.name+".golden")
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+		})
+	}
+}
+
+func TestTheWayDownByEachName(t *testing.T) {
+	tests := []struct{ line, want string }{
+		{"ros poweroff", "poweroff"}, {"ros reboot", "reboot"}, {"ros halt", "halt"},
+		{"/usr/sbin/poweroff", "poweroff"}, {"reboot", "reboot"}, {"halt", "halt"}, {"halt -p", "poweroff"}, {"reboot -f", "reboot"}, {"poweroff --reboot", "reboot"},
+		{"shutdown now", "poweroff"}, {"shutdown -h now", "poweroff"}, {"shutdown -P +0", "poweroff"}, {"shutdown -r now", "reboot"}, {"shutdown -H now", "halt"},
+		{"shutdown", ""}, {"shutdown -h +5", ""}, {"shutdown 23:00", ""}, {"reboot now", ""}, {"poweroff -x", ""}, {"ros reboot now", ""}, {"shutdown --help", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.line, func(t *testing.T) {
+			got := ""
+			socket := listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				var p api.Power
+				if err := json.NewDecoder(r.Body).Decode(&p); err != nil || r.URL.Path != "/v1/power" {
+					t.Errorf("%s: %v", r.URL, err)
+				}
+				got = p.Action
+			}))
+			r := ros(t, socket, "", strings.Fields(tt.line)...)
+			wantCode := 0
+			if tt.want == "" && !strings.Contains(tt.line, "--help") {
+				wantCode = 2
+			}
+			if got != tt.want || r.code != wantCode {
+				t.Errorf("got %q, exit %d: %s", got, r.code, r.err)
+			}
+		})
+	}
+}
+
+func TestCompletion(t *testing.T) {
+	socket := listen(t, fake(true))
+	tests := []struct{ words, want string }{
+		{"", "service os status logs boot config reboot poweroff halt completion"},
+		{"s", "service status"},
+		{"service st", "start stop"},
+		{"service stop ", "docker network syslog"},
+		{"service stop net", "network"},
+		{"service logs --f", "--format --follow"},
+		{"nonsense ", ""},
+		{"status ", ""},
+	}
+	for _, tt := range tests {
+		argv := append([]string{"ros", completeVerb}, strings.Split(tt.words, " ")...)
+		r := ros(t, socket, "", argv...)
+		if got := strings.Join(strings.Fields(r.out), " "); got != tt.want || r.code != 0 {
+			t.Errorf("%q: got %q, want %q (exit %d, %s)", tt.words, got, tt.want, r.code, r.err)
+		}
+	}
+	if r := ros(t, "/nonexistent/s", "", "ros", completeVerb, "service", "stop", ""); r.out+r.err != "" {
+		t.Errorf("without rosd completion says %q %q", r.out, r.err)
+	}
+}
+
+func TestFollowingEndsWithoutAComplaint(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	socket := listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = json.NewEncoder(w).Encode(api.LogLine{Line: "one"})
+		w.(http.Flusher).Flush()
+		cancel() // ctrl-C
+		<-r.Context().Done()
+	}))
+	var out, errs bytes.Buffer
+	s := &session{out: &out, err: &errs, socket: socket, now: time.Now}
+	if code := run(ctx, s, []string{"ros", "logs", "-f"}); code != 0 || errs.Len() > 0 {
+		t.Errorf("exit %d, %s", code, errs.String())
+	}
+}
+
+func TestAge(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		-time.Second: "0s", 59900 * time.Millisecond: "59s", 192 * time.Second: "3m12s", 7500 * time.Second: "2h5m", 99 * time.Hour: "4d3h",
+	} {
+		if got := age(d); got != want {
+			t.Errorf("%v: got %s, want %s", d, got, want)
+		}
+	}
+}
+
+// Every visible command must be able to say how it is used.
+func TestEveryCommandHasASummaryAndUsage(t *testing.T) {
+	var walk func(c *command, path []string)
+	walk = func(c *command, path []string) {
+		for _, sub := range c.sub {
+			way := append(path[:len(path):len(path)], sub.name)
+			if sub.sub != nil {
+				walk(sub, way)
+				continue
+			}
+			if sub.hidden {
+				continue
+			}
+			if sub.summary == "" || strings.HasSuffix(sub.summary, ".") {
+				t.Errorf("%v: summary %q", way, sub.summary)
+			}
+			if r := ros(t, "", "", append(way, "--help")...); r.code != 0 || !strings.Contains(r.out, "--format") {
+				t.Errorf("%v --help: exit %d, %q %q", way, r.code, r.out, r.err)
+			}
+		}
+	}
+	walk(root(), []string{"ros"})
+}

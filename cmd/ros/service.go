@@ -1,0 +1,93 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/testudo-os/testudo/pkg/api"
+)
+
+func serviceList(ctx context.Context, s *session, _ []string) error {
+	services, err := s.client().Services(ctx)
+	if err != nil {
+		return err
+	}
+	return list(s, services, []string{"NAME", "STATE", "READY", "ESSENTIAL", "IMAGE", "SOURCE"}, func(v api.Service) []string {
+		return []string{v.Name, string(v.State), yes(v.Ready), yes(v.Essential), dash(v.Image), dash(v.Source)}
+	})
+}
+
+// servicePS leaves out what is disabled: nothing happens there.
+func servicePS(ctx context.Context, s *session, _ []string) error {
+	services, err := s.client().Services(ctx)
+	if err != nil {
+		return err
+	}
+	services = slices.DeleteFunc(services, func(v api.Service) bool { return v.State == api.StateDisabled })
+	return list(s, services, []string{"NAME", "STATE", "SINCE", "PID", "RESTARTS", "REASON"}, func(v api.Service) []string {
+		return []string{v.Name, string(v.State), age(s.now().Sub(v.Since)), number(v.PID), strconv.Itoa(v.Restarts), dash(v.Reason)}
+	})
+}
+
+// serviceDo does one thing to services in turn; one that fails does not keep
+// the others from being done.
+func serviceDo(verb api.Verb) action {
+	return func(ctx context.Context, s *session, names []string) error {
+		client := s.client()
+		services, failed := []api.Service{}, false
+		for _, name := range names {
+			v, err := client.Do(ctx, name, verb)
+			switch {
+			case err != nil && len(names) == 1:
+				return fmt.Errorf("%s %s: %w", verb, name, err)
+			case err != nil:
+				failed = true
+				fmt.Fprintf(s.err, "ros: %s %s: %v\n", verb, name, err)
+				continue
+			case !s.json():
+				s.printf("%s: %s\n", v.Name, v.State)
+			}
+			services = append(services, v)
+		}
+		if s.json() {
+			if err := s.printJSON(services); err != nil {
+				return err
+			}
+		}
+		if failed {
+			return errSilent
+		}
+		return nil
+	}
+}
+
+func serviceInspect(ctx context.Context, s *session, args []string) error {
+	raw, err := s.client().Inspect(ctx, args[0])
+	if err != nil {
+		return fmt.Errorf("inspect %s: %w", args[0], err)
+	}
+	var out bytes.Buffer
+	if err := json.Indent(&out, raw, "", "  "); err != nil {
+		return fmt.Errorf("inspect %s: %w", args[0], err)
+	}
+	s.printf("%s\n", bytes.TrimSpace(out.Bytes()))
+	return nil
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+func number(n int) string {
+	if n == 0 {
+		return "-"
+	}
+	return strconv.Itoa(n)
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/testudo-os/testudo/pkg/api"
+)
+
+func osVersion(ctx context.Context, s *session, _ []string) error {
+	v, err := s.client().Version(ctx)
+	if err != nil {
+		return err
+	}
+	if s.json() {
+		return s.printJSON(v)
+	}
+	s.printf("%s\n", release(v))
+	return nil
+}
+
+func release(v api.Version) string {
+	text := v.Name + " " + v.Version
+	if v.Build != "" {
+		text += " (build " + v.Build + ")"
+	}
+	if v.Kernel != "" {
+		text += ", Linux " + v.Kernel
+	}
+	return text
+}
+
+func status(ctx context.Context, s *session, _ []string) error {
+	st, err := s.client().Status(ctx)
+	if err != nil {
+		return err
+	}
+	if s.json() {
+		err = s.printJSON(st)
+	} else {
+		s.printf("%s", describe(st))
+	}
+	if err == nil && !st.Healthy {
+		err = errSilent
+	}
+	return err
+}
+
+// describe is the status for people: how it is, then what is wrong.
+func describe(st api.Status) string {
+	health := "healthy"
+	if !st.Healthy {
+		health = "NOT HEALTHY"
+		var missing []string
+		for _, v := range st.Services {
+			if v.Essential && !v.Ready {
+				missing = append(missing, v.Name)
+			}
+		}
+		if len(missing) > 0 {
+			health += ": not ready: " + strings.Join(missing, ", ")
+		}
+	}
+	rows := [][]string{
+		{"machine", st.Hostname},
+		{"release", release(st.Version)},
+		{"health", health},
+		{"uptime", age(time.Duration(st.Uptime * float64(time.Second)))},
+		{"state", state(st.Machine)},
+		{"services", tally(st.Services)},
+	}
+	text := align(rows)
+	var wrong []string
+	for _, w := range st.Machine.Warnings {
+		wrong = append(wrong, "  "+w)
+	}
+	for _, p := range st.Problems {
+		wrong = append(wrong, "  "+p)
+	}
+	if len(wrong) > 0 {
+		text += "problems\n" + strings.Join(wrong, "\n") + "\n"
+	}
+	return text
+}
+
+func state(m api.Machine) string {
+	text := ""
+	switch m.StateMode {
+	case "disk":
+		text = "on " + m.StateDevice
+	case "read-only":
+		text = "on " + m.StateDevice + ", read-only: changes are lost at power-off"
+	default:
+		text = "in RAM: lost at power-off"
+	}
+	if m.StateReason != "" {
+		text += " (" + m.StateReason + ")"
+	}
+	return text
+}
+
+// tally counts services by state, in the order of states of a service's life.
+func tally(services []api.Service) string {
+	count := map[api.State]int{}
+	for _, v := range services {
+		count[v.State]++
+	}
+	var parts []string
+	for _, state := range []api.State{api.StateRunning, api.StateExited, api.StateStarting, api.StateWaiting, api.StateStopping,
+		api.StateStopped, api.StateDisabled, api.StateBackoff, api.StateCrashLoop, api.StateInvalid} {
+		if count[state] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", count[state], state))
+		}
+	}
+	if len(parts) == 0 {
+		return "none"
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,85 @@
+// Command rosd is the service manager. It reads the configuration and the
+// service files, has the system containerd run what they say, keeps it running,
+// and answers ros on a unix socket. PID 1 starts it and starts it again when it
+// dies; what runs is then taken over, not restarted.
+//
+// SIGTERM: leave, services keep running. SIGPWR: stop all services in reverse
+// order of dependency, then leave.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/testudo-os/testudo/pkg/api"
+	"github.com/testudo-os/testudo/pkg/layout"
+	"github.com/testudo-os/testudo/pkg/manager"
+	"github.com/testudo-os/testudo/pkg/notify"
+)
+
+func main() {
+	tuneMemory()
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	if err := run(log); err != nil {
+		log.Error("rosd ends", "error", err)
+		os.Exit(1)
+	}
+}
+
+// errTerminated is the cause of leaving on SIGTERM.
+var errTerminated = errors.New("asked to leave")
+
+func run(log *slog.Logger) error {
+	ctx, leave := context.WithCancelCause(context.Background())
+	defer leave(nil)
+
+	resolved := configure(ctx, log)
+	set := loadServices(resolved, log)
+	store, err := openLogs()
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	var m *manager.Manager
+	listener := notify.New(layout.NotifyDir, func(msg notify.Message) { m.Notified(msg) })
+	defer listener.Close()
+	m = manager.New(set, managerOptions(store, listener, log))
+
+	socket, err := api.Listen(layout.APISocket, layout.GIDSudo)
+	if err != nil {
+		return err
+	}
+	served := make(chan error, 1)
+	go func() {
+		served <- api.Serve(ctx, socket, &backend{manager: m, logs: store, set: set, resolved: resolved})
+	}()
+
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, unix.SIGTERM, unix.SIGPWR)
+	go func() {
+		for s := range signals {
+			if s == unix.SIGTERM {
+				leave(errTerminated)
+				return
+			}
+			log.Info("all services are to stop")
+			m.StopAll()
+		}
+	}()
+
+	err = m.Run(ctx)
+	leave(errTerminated)
+	if serveErr := <-served; serveErr != nil {
+		log.Warn("API", "error", serveErr)
+	}
+	if err != nil && !errors.Is(err, errTerminated) {
+		return fmt.Errorf("supervise: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/testudo-os/testudo/pkg/api"
+	"github.com/testudo-os/testudo/pkg/config"
+	"github.com/testudo-os/testudo/pkg/layout"
+	"github.com/testudo-os/testudo/pkg/logs"
+	"github.com/testudo-os/testudo/pkg/manager"
+	"github.com/testudo-os/testudo/pkg/notify"
+	"github.com/testudo-os/testudo/pkg/runtime"
+	"github.com/testudo-os/testudo/pkg/service"
+)
+
+// loadServices reads the service files: the release's, then the user's.
+func loadServices(resolved *config.Resolved, log *slog.Logger) *service.Set {
+	dir := func(path string) service.Dir { return service.Dir{Path: path, FS: os.DirFS(path)} }
+	set := service.Load(service.Options{}, dir(layout.Services), dir(layout.UserServices))
+	choose(set, resolved.Config.Testudo.Services)
+	for _, problem := range set.Problems {
+		log.Error("service files", "problem", problem)
+	}
+	return set
+}
+
+// choose lets the configuration have the last word on what is wanted.
+func choose(set *service.Set, names config.Services) {
+	var wanted, unwanted []service.Service
+	for _, s := range set.Services {
+		if slices.Contains(names.Disable, s.Name) {
+			unwanted = append(unwanted, s)
+		} else {
+			wanted = append(wanted, s)
+		}
+	}
+	for _, s := range set.Disabled {
+		if slices.Contains(names.Enable, s.Name) && !slices.Contains(names.Disable, s.Name) {
+			wanted = append(wanted, s)
+		} else {
+			unwanted = append(unwanted, s)
+		}
+	}
+	set.Services, set.Disabled = wanted, unwanted
+}
+
+// Sizes of a service's log; there are two files of it at most.
+const (
+	logSizeRAM  = 1 << 20
+	logSizeDisk = 8 << 20
+)
+
+func openLogs() (*logs.Store, error) {
+	opt := logs.Options{FIFOs: layout.IODir, Files: layout.ServiceLogs, Size: logSizeRAM}
+	var machine api.Machine
+	if readJSON(layout.MachineRecord, &machine) == nil && machine.StateMode == "disk" {
+		opt.Size = logSizeDisk
+	}
+	return logs.Open(opt)
+}
+
+func managerOptions(store *logs.Store, listener *notify.Listener, log *slog.Logger) manager.Options {
+	return manager.Options{
+		Connect: func(ctx context.Context) (manager.Runtime, error) {
+			return runtime.Connect(ctx, runtime.Options{
+				Socket: layout.ContainerdSocket, Namespace: layout.Namespace, Images: layout.Images,
+				IODir: layout.IODir, NotifyDir: layout.NotifyDir,
+				Runc: layout.Runc, RuncRoot: layout.RuncRoot, InitBinary: layout.Tini,
+			})
+		},
+		Attach: func(svc *service.Service) error {
+			if svc.Ready == service.ReadyNotify {
+				if err := listener.Listen(svc.Name); err != nil {
+					return err
+				}
+			}
+			return store.Attach(svc.Name)
+		},
+		Records:  layout.ServiceRecords,
+		BootTime: bootTimeMicros,
+		Log:      log,
+	}
+}
+
+// bootTimeMicros is CLOCK_BOOTTIME, the clock of init's records.
+func bootTimeMicros() int64 {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
+		return 0 // cannot fail since Linux 2.6.39
+	}
+	return now.Nano() / 1000
+}

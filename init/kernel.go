@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// setting is one file below /proc/sys.
+type setting struct{ key, value string }
+
+// settings are those that every machine gets; users change them by
+// configuration, which rosd applies later.
+func settings() []setting {
+	return []setting{
+		{"kernel/panic", "10"}, // a panicked machine starts again; the boot loader may pick another release
+		{"kernel/kptr_restrict", "1"},
+		{"fs/protected_symlinks", "1"},
+		{"fs/protected_hardlinks", "1"},
+		{"fs/protected_fifos", "1"},
+		{"fs/protected_regular", "2"},
+	}
+}
+
+func (m *machine) setKernel(context.Context) error {
+	var errs []error
+	for _, s := range settings() {
+		if _, given := m.args.Get(strings.TrimPrefix(s.key, "kernel/")); given {
+			continue // panic=0 on the command line stays
+		}
+		if err := writeFile(filepath.Join("/proc/sys", s.key), s.value); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+const cgroupRoot = "/sys/fs/cgroup"
+
+// delegateControllers makes all controllers available to the groups below the
+// root.
+func (m *machine) delegateControllers(context.Context) error {
+	text, err := os.ReadFile(filepath.Join(cgroupRoot, "cgroup.controllers"))
+	if err != nil {
+		return fmt.Errorf("list cgroup controllers: %w", err)
+	}
+	var errs []error
+	for _, name := range strings.Fields(string(text)) {
+		// One by one: a controller that refuses does not keep the others out.
+		if err := writeFile(filepath.Join(cgroupRoot, "cgroup.subtree_control"), "+"+name); err != nil {
+			errs = append(errs, fmt.Errorf("delegate the cgroup controller %s: %w", name, err))
+		}
+	}
+	return errors.Join(errs...)
+}

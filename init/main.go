@@ -1,0 +1,63 @@
+// Command init is process 1 of Testudo. It brings the machine from the
+// kernel's hand-over to a running containerd and rosd, keeps these two running,
+// reaps every orphan, and takes the machine down in order. It reads no
+// configuration beyond the kernel command line, knows nothing of services, and
+// must not exit: every step's error is handled, every goroutine's panic caught.
+//
+// Reading steps from top to bottom is reading the boot; reading their undo
+// parts from bottom to top is reading the shutdown. Each step has a file of its
+// own, where what undoes it stands next to it.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/testudo-os/testudo/pkg/boot"
+)
+
+// buildEpoch is when this release was built, in seconds since 1970: the clock
+// is never before it. Set with -ldflags "-X main.buildEpoch=...".
+var buildEpoch string
+
+func main() {
+	if os.Getpid() != 1 {
+		fmt.Fprintln(os.Stderr, "init: this is process 1 of Testudo and runs only as that")
+		os.Exit(2)
+	}
+	newMachine(buildEpoch).live()
+}
+
+// steps is the boot. testudo.break=NAME on the kernel command line stops
+// before a step with a shell.
+func (m *machine) steps() []boot.Step {
+	return []boot.Step{
+		{Name: "kernel-filesystems", Do: m.mountKernelFilesystems},      // 1: /proc, /sys, /dev
+		{Name: "kernel-log", Do: m.openKernelLog},                       // 2: lines with a monotonic stamp
+		{Name: "kernel-arguments", Do: m.readKernelArguments},           // 3: testudo.*
+		{Name: "limits", Do: m.raiseLimits},                             // 4: out-of-memory score, open files
+		{Name: "reaper", Do: m.startReaper},                             // 5: no zombies from here on
+		{Name: "boot-modules", Do: m.loadBootModules},                   // 6: what reaches the system image and disks
+		{Name: "system-image", Do: m.mountSystemImage, Needed: true},    // 7: loop, dm-verity, EROFS
+		{Name: "root", Do: m.switchRoot, Needed: true},                  // 8: it becomes /
+		{Name: "filesystems", Do: m.mountFilesystems},                   // 9: /run, /tmp, /etc, cgroup2, ...
+		{Name: "kernel-settings", Do: m.setKernel},                      // 10: sysctls
+		{Name: "folders", Do: m.makeFolders},                            // 11: /run/testudo, /var/tmp, ...
+		{Name: "etc", Do: m.fillEtc},                                    // 12: from its skeleton
+		{Name: "cgroups", Do: m.delegateControllers},                    // 13: for everyone below
+		{Name: "build-clock", Do: m.raiseClock},                         // 14: never before the build
+		{Name: "drivers", Do: m.loadDrivers},                            // 15: for disks and networks; udev has the rest
+		{Name: "containerd", Do: m.startContainerd},                     // 16: starts while drivers wait for disks; stopped with rosd
+		{Name: "loopback", Do: m.raiseLoopback},                         // 17
+		{Name: "hostname", Do: m.setHostname},                           // 18
+		{Name: "state-disk", Do: m.attachState, Undo: m.detachState},    // 19: or RAM
+		{Name: "clock", Do: m.raiseClock},                               // 20: nor before the last shutdown
+		{Name: "machine-id", Do: m.setMachineID},                        // 21
+		{Name: "random-seed", Do: m.rotateSeed, Undo: m.saveSeed},       // 22
+		{Name: "watchdog", Do: m.openWatchdog},                          // 23: feeds it until the end
+		{Name: "machine-record", Do: m.writeMachineRecord},              // 24: what rosd tells users
+		{Name: "processes", Do: m.allowProcesses, Undo: m.endProcesses}, // 25: whoever is left at the end
+		{Name: "rosd", Do: m.startRosd, Undo: m.stopServices},           // 26: ends the services first
+		{Name: "boot-record", Do: m.writeBootRecord},                    // 27
+	}
+}

@@ -1,0 +1,111 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/testudo-os/testudo/pkg/layout"
+	"github.com/testudo-os/testudo/pkg/qemu"
+)
+
+// stateSize is ample for a few service files.
+const stateSize = "256M"
+
+// serviceCost boots pairs of machines with a state disk, one of each with n more
+// services that sleep, and shares each difference out.
+func (b *Bench) serviceCost(ctx context.Context, s Subject, n, runs int, r *Result) error {
+	got := samples{}
+	for range runs {
+		without, err := b.withServices(ctx, s, 0)
+		if err != nil {
+			return err
+		}
+		with, err := b.withServices(ctx, s, n)
+		if err != nil {
+			return err
+		}
+		if err := got.addDifference(without, with, n); err != nil {
+			return err
+		}
+	}
+	r.settle(got)
+	return nil
+}
+
+func (s samples) addDifference(without, with Log, n int) error {
+	m0, err0 := without.memory()
+	m1, err1 := with.memory()
+	p0, err2 := without.number("processes")
+	p1, err3 := with.number("processes")
+	if err := errors.Join(err0, err1, err2, err3); err != nil {
+		return err
+	}
+	if p1 < p0+float64(n) {
+		return fmt.Errorf("%d services were added, but only %.0f processes", n, p1-p0)
+	}
+	busy := with.Marks[markIdle].Busy - without.Marks[markIdle].Busy
+	s.add(ServiceBusy, millions(busy)/float64(n))
+	s.add(ServiceMemory, (m1-m0)/float64(n))
+	return nil
+}
+
+// withServices is a counted run with a state disk that declares n services.
+// Waiting for the disk lets the clock run, so only busy time counts here; and
+// both runs are read at the same uptime, for an idle system works a little too.
+func (b *Bench) withServices(ctx context.Context, s Subject, n int) (Log, error) {
+	s.Name = fmt.Sprintf("%s-services-%d", s.Name, n)
+	disk := filepath.Join(b.Dir, s.Name+".disk")
+	if err := b.stateDisk(ctx, disk, serviceFile(n)); err != nil {
+		return Log{}, fmt.Errorf("make a state disk: %w", err)
+	}
+	cfg, err := b.machine(s, qemu.Counted, usualMemory, s.await()+" bench.until=90")
+	if err != nil {
+		return Log{}, err
+	}
+	cfg.Disks = append(cfg.Disks, qemu.Disk{Path: disk})
+	log, _, err := b.run(ctx, s, cfg)
+	return log, err
+}
+
+func (b *Bench) stateDisk(ctx context.Context, path, services string) (err error) {
+	dir, err := os.MkdirTemp(b.Dir, "state-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	below := strings.TrimPrefix(strings.Replace(layout.UserServices, layout.VarTestudo, layout.StateTestudo, 1), layout.State)
+	folder := filepath.Join(dir, below)
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	if services != "" {
+		if err := os.WriteFile(filepath.Join(folder, "bench.yaml"), []byte(services), 0o644); err != nil {
+			return err
+		}
+	}
+	if err := os.RemoveAll(path); err != nil {
+		return err
+	}
+	out, err := b.Tools.Command(ctx, "mke2fs", "-q", "-F", "-t", "ext4", "-L", layout.StateLabel, "-d", dir, path, stateSize).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("mke2fs: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// serviceFile declares n services that do nothing.
+func serviceFile(n int) string {
+	if n == 0 {
+		return ""
+	}
+	var f strings.Builder
+	f.WriteString("services:\n")
+	for i := range n {
+		fmt.Fprintf(&f, "  bench-%d:\n    image: testudo/acpid\n    entrypoint: [/usr/bin/busybox, sleep, infinity]\n    cap_drop: [ALL]\n    read_only: true\n", i+1)
+	}
+	return f.String()
+}

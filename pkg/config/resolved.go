@@ -1,0 +1,43 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"github.com/testudo-os/testudo/pkg/atomicfile"
+)
+
+// Resolved is the configuration in force, as rosd hands it to services in the
+// file layout.ResolvedConfig. It holds secrets.
+type Resolved struct {
+	InstanceID string   `json:"instance_id"` // safe as a file name
+	Datasource string   `json:"datasource"`  // "" without one
+	Problems   []string `json:"problems,omitempty"`
+	Config     Config   `json:"config"`
+}
+
+// ReadResolved reads what WriteResolved wrote.
+func ReadResolved(path string) (*Resolved, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read resolved configuration: %w", err)
+	}
+	r := &Resolved{}
+	if err := json.Unmarshal(data, r); err != nil {
+		return nil, fmt.Errorf("read resolved configuration %s: %w", path, err)
+	}
+	return r, nil
+}
+
+// WriteResolved replaces the file at path, readable by its owner alone.
+func WriteResolved(path string, r *Resolved) error {
+	data, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("write resolved configuration: %w", err)
+	}
+	if err := atomicfile.Write(path, append(data, '\n'), 0o600); err != nil {
+		return fmt.Errorf("write resolved configuration: %w", err)
+	}
+	return nil
+}

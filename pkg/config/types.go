@@ -1,0 +1,92 @@
+package config
+
+// Config is one source's configuration or, after Merge, the machine's. Absent
+// keys are zero values; booleans whose absence means something are pointers.
+type Config struct {
+	Hostname          string      `yaml:"hostname" json:"hostname,omitempty"`
+	SSHAuthorizedKeys []string    `yaml:"ssh_authorized_keys" json:"ssh_authorized_keys,omitempty"`
+	Users             []User      `yaml:"users" json:"users,omitempty"`
+	WriteFiles        []WriteFile `yaml:"write_files" json:"write_files,omitempty"`
+	Bootcmd           []Command   `yaml:"bootcmd" json:"bootcmd,omitempty"`
+	Runcmd            []Command   `yaml:"runcmd" json:"runcmd,omitempty"`
+	Timezone          string      `yaml:"timezone" json:"timezone,omitempty"`
+	NTP               NTP         `yaml:"ntp" json:"ntp,omitzero"`
+	Testudo           Testudo     `yaml:"testudo" json:"testudo,omitzero"`
+}
+
+// User is one entry of `users`, with cloud-init's fields. The entry "default"
+// stands for the default user, see DefaultUser.
+type User struct {
+	Default           bool     `yaml:"-" json:"default,omitempty"` // the entry is the word "default"
+	Name              string   `yaml:"name" json:"name,omitempty"`
+	Gecos             string   `yaml:"gecos" json:"gecos,omitempty"`
+	Groups            WordList `yaml:"groups" json:"groups,omitempty"`
+	PrimaryGroup      string   `yaml:"primary_group" json:"primary_group,omitempty"`
+	Sudo              Sudo     `yaml:"sudo" json:"sudo,omitempty"`
+	Shell             string   `yaml:"shell" json:"shell,omitempty"`
+	SSHAuthorizedKeys []string `yaml:"ssh_authorized_keys" json:"ssh_authorized_keys,omitempty"`
+	Passwd            Secret   `yaml:"passwd" json:"passwd,omitempty"`           // a crypt(5) hash
+	LockPasswd        *bool    `yaml:"lock_passwd" json:"lock_passwd,omitempty"` // absent: true
+	UID               *UID     `yaml:"uid" json:"uid,omitempty"`                 // absent: kept or allocated
+	Homedir           string   `yaml:"homedir" json:"homedir,omitempty"`
+	NoCreateHome      bool     `yaml:"no_create_home" json:"no_create_home,omitempty"`
+}
+
+// WriteFile is one entry of `write_files`.
+type WriteFile struct {
+	Path        string `yaml:"path" json:"path"`
+	Content     Secret `yaml:"content" json:"content,omitempty"`
+	Encoding    string `yaml:"encoding" json:"encoding,omitempty"` // see Decode
+	Owner       string `yaml:"owner" json:"owner,omitempty"`       // user[:group]; absent: root:root
+	Permissions Mode   `yaml:"permissions" json:"permissions,omitempty"`
+	Append      bool   `yaml:"append" json:"append,omitempty"`
+	Defer       bool   `yaml:"defer" json:"defer,omitempty"` // after users exist
+}
+
+// NTP is cloud-init's `ntp`.
+type NTP struct {
+	Enabled *bool    `yaml:"enabled" json:"enabled,omitempty"` // absent: true
+	Servers []string `yaml:"servers" json:"servers,omitempty"`
+	Pools   []string `yaml:"pools" json:"pools,omitempty"`
+	Peers   []string `yaml:"peers" json:"peers,omitempty"`
+}
+
+// Testudo holds the keys that are ours. Each may also stand on the kernel
+// command line: testudo.console.autologin=ttyS0.
+type Testudo struct {
+	Services Services `yaml:"services" json:"services,omitzero"`
+	Console  Console  `yaml:"console" json:"console,omitzero"`
+	Syslog   Syslog   `yaml:"syslog" json:"syslog,omitzero"`
+	Docker   Docker   `yaml:"docker" json:"docker,omitzero"`
+	State    State    `yaml:"state" json:"state,omitzero"`
+}
+
+// Services says which services are wanted, against what the release says.
+type Services struct {
+	Enable  []string `yaml:"enable" json:"enable,omitempty"`
+	Disable []string `yaml:"disable" json:"disable,omitempty"`
+}
+
+// Console is the console service's configuration.
+type Console struct {
+	Autologin []string `yaml:"autologin" json:"autologin,omitempty"` // terminals: ttyS0, tty1
+}
+
+// Syslog is the syslog service's configuration.
+type Syslog struct {
+	// Remote is where log messages are sent besides the local files:
+	// [udp://|tcp://]HOST[:PORT], by default udp and 514.
+	Remote string `yaml:"remote" json:"remote,omitempty"`
+}
+
+// Docker is the docker service's configuration.
+type Docker struct {
+	RegistryMirrors    []string `yaml:"registry_mirrors" json:"registry_mirrors,omitempty"`
+	InsecureRegistries []string `yaml:"insecure_registries" json:"insecure_registries,omitempty"`
+}
+
+// State concerns the state disk. init reads these before there is any file,
+// so they count on the kernel command line only; files that set them are refused.
+type State struct {
+	Autoformat string `yaml:"autoformat" json:"autoformat,omitempty"` // "true" or a device
+}

@@ -1,0 +1,163 @@
+package manager
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/testudo-os/testudo/pkg/api"
+	"github.com/testudo-os/testudo/pkg/notify"
+	"github.com/testudo-os/testudo/pkg/runtime"
+	"github.com/testudo-os/testudo/pkg/service"
+)
+
+// apply is the one place where a status changes.
+func (m *Manager) apply(name string, e service.Event, now time.Time) {
+	e.Jitter = rand.Float64()
+	before := m.status[name]
+	after := before.Apply(m.as(name), e, now)
+	m.status[name] = after
+	m.dirty[name] = true
+	m.note(name, before, after)
+	if before.State != after.State {
+		m.tell(name, after, now)
+	}
+}
+
+// tell writes a transition to rosd's log; what needs a person goes out as an
+// error, which init repeats on the console.
+func (m *Manager) tell(name string, st service.Status, now time.Time) {
+	level := slog.LevelInfo
+	switch st.State {
+	case api.StateInvalid:
+		level = slog.LevelError
+	case api.StateCrashLoop:
+		level = slog.LevelWarn
+		if len(st.Failures) == service.CrashLoopAt {
+			level = slog.LevelError // once, not with each failure
+		}
+	case api.StateBackoff:
+		level = slog.LevelWarn
+	case api.StateWaiting, api.StateStarting:
+		level = slog.LevelDebug // the history has them
+	}
+	m.opt.Log.Log(context.Background(), level, "service "+name+" is "+string(st.State), "reason", st.Explain(now), "pid", st.PID)
+}
+
+// started is the result of a start.
+func (m *Manager) started(name string, pid int, err error) {
+	now := time.Now()
+	exit, ended := m.early[name]
+	delete(m.early, name)
+	if err != nil {
+		m.apply(name, service.Event{
+			Kind: service.EventStartFailed, Reason: runtime.Reason(err), Permanent: errors.Is(err, runtime.ErrPermanent),
+		}, now)
+		return
+	}
+	m.apply(name, service.Event{Kind: service.EventStarted, PID: pid}, now)
+	if ended && exit.PID == pid {
+		m.exited(exit)
+		return
+	}
+	m.begin(name)
+}
+
+// begin starts what accompanies a running process.
+func (m *Manager) begin(name string) {
+	m.end(name)
+	ctx, cancel := context.WithCancel(m.calls)
+	m.runs[name] = &run{ctx, cancel}
+	if svc := m.as(name); probes(svc) {
+		pid, rt, since := m.status[name].PID, m.runtime, m.status[name].StartedAt
+		m.work.Go(func() {
+			probe(ctx, rt, svc, since, func(e service.Event) {
+				m.post(func() { m.heard(name, pid, e) })
+			})
+		})
+	}
+}
+
+func (m *Manager) end(name string) {
+	if r := m.runs[name]; r != nil {
+		r.cancel()
+		delete(m.runs, name)
+	}
+}
+
+// exited takes in the end of a process, told by an event or found in a list.
+func (m *Manager) exited(e runtime.Exit) {
+	st, known := m.status[e.Name]
+	switch {
+	case !known:
+		return
+	case st.PID == 0 && st.State == api.StateStarting:
+		// The start's own result is not in yet.
+		m.early[e.Name] = e
+		return
+	case st.PID != e.PID:
+		return // of an earlier process
+	}
+	m.end(e.Name)
+	m.apply(e.Name, service.Event{Kind: service.EventExited, Code: e.Code, Signal: e.Signal, OOM: e.OOM}, time.Now())
+}
+
+// heard takes in what process pid of a service says, or a probe of it.
+func (m *Manager) heard(name string, pid int, e service.Event) {
+	if st := m.status[name]; st.PID != 0 && st.PID == pid {
+		m.apply(name, e, time.Now())
+	}
+}
+
+// Notified takes in an sd_notify message. It may be called from anywhere.
+func (m *Manager) Notified(msg notify.Message) {
+	m.post(func() {
+		st, known := m.status[msg.Service]
+		if !known {
+			return
+		}
+		// READY=1 may be faster than the news that it was started.
+		if st.PID == 0 && st.State == api.StateStarting {
+			if prev := m.queue[msg.Service]; prev != nil && !isClosed(prev) {
+				m.work.Go(func() {
+					<-prev
+					m.Notified(msg)
+				})
+			}
+			return
+		}
+		now := time.Now()
+		if msg.Ready {
+			m.apply(msg.Service, service.Event{Kind: service.EventReady}, now)
+		}
+		if msg.Status != "" {
+			m.apply(msg.Service, service.Event{Kind: service.EventNote, Reason: msg.Status}, now)
+		}
+	})
+}
+
+// bootTimes are microseconds of CLOCK_BOOTTIME of a service's first run.
+type bootTimes struct {
+	Start, Ready int64
+	Failed       int64 // the last failure before it was ready
+	Error        string
+}
+
+// note keeps the times of a service's first way from start to ready.
+func (m *Manager) note(name string, before, after service.Status) {
+	t := m.boot[name]
+	switch {
+	case t == nil && after.State == api.StateStarting:
+		m.boot[name] = &bootTimes{Start: m.opt.BootTime()}
+	case t == nil || t.Ready != 0:
+	case after.Ready:
+		t.Ready, t.Error = m.opt.BootTime(), ""
+	case before.State != after.State:
+		switch after.State {
+		case api.StateInvalid, api.StateBackoff, api.StateCrashLoop, api.StateExited:
+			t.Failed, t.Error = m.opt.BootTime(), after.Reason
+		}
+	}
+}

@@ -1,0 +1,73 @@
+package netconf
+
+import (
+	"net"
+	"net/netip"
+
+	"github.com/insomniacslk/dhcp/dhcpv4"
+	"github.com/insomniacslk/dhcp/dhcpv6"
+)
+
+// Link is what the kernel says of one interface.
+type Link struct {
+	Index   int
+	Name    string
+	MAC     net.HardwareAddr
+	MTU     int
+	Up      bool // switched on
+	Carrier bool // and something is at the other end
+	Managed bool // this service is to configure it
+}
+
+// Event is something the kernel or the wire told. The set is closed.
+type Event interface{ event() }
+
+type (
+	// LinkSeen comes for every interface at start and on every change.
+	LinkSeen struct{ Link }
+	// LinkGone: the interface was unplugged.
+	LinkGone struct{ Index int }
+	// RouterFlags are the M and O flags of the last router advertisement.
+	RouterFlags struct {
+		Index          int
+		Managed, Other bool
+	}
+	// RouterSaid are DNS options of a router advertisement.
+	RouterSaid struct {
+		Index int
+		DNS   []RouterDNS
+	}
+	// Address6Seen: a global IPv6 address can be used, or (Gone) cannot.
+	Address6Seen struct {
+		Index  int
+		Prefix netip.Prefix
+		Gone   bool
+	}
+	// Gateway6Seen: there is an IPv6 default route, or (Gone) no longer.
+	Gateway6Seen struct {
+		Index   int
+		Gateway netip.Addr
+		Gone    bool
+	}
+	// Packet4 and Packet6 are messages of DHCP servers.
+	Packet4 struct {
+		Index   int
+		Message *dhcpv4.DHCPv4
+	}
+	Packet6 struct {
+		Index   int
+		Message *dhcpv6.Message
+	}
+	// Synced: everything there is has been told once.
+	Synced struct{}
+)
+
+func (LinkSeen) event()     {}
+func (LinkGone) event()     {}
+func (RouterFlags) event()  {}
+func (RouterSaid) event()   {}
+func (Address6Seen) event() {}
+func (Gateway6Seen) event() {}
+func (Packet4) event()      {}
+func (Packet6) event()      {}
+func (Synced) event()       {}

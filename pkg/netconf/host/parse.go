@@ -1,0 +1,185 @@
+package host
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/testudo-os/testudo/pkg/netconf"
+)
+
+// Kernel constants that x/sys/unix does not have.
+const (
+	iflaInet6Flags = 1    // IFLA_INET6_FLAGS, linux/if_link.h
+	raManaged      = 0x40 // IF_RA_MANAGED, include/net/if_inet6.h
+	raOther        = 0x80 // IF_RA_OTHERCONF
+	raReceived     = 0x20 // IF_RA_RCVD
+	routerAdvert   = 134  // ICMPv6 type
+	attributeType  = 0x3fff
+	nlFamilyHeader = 16 // sizeof(struct nduseroptmsg)
+)
+
+// linkInfo is a Link with what tells whether it is ours.
+type linkInfo struct {
+	netconf.Link
+	loopback, ethernet bool
+	master             int
+}
+
+// parse turns one rtnetlink message into events. What it does not understand
+// is nobody's event: the kernel may say more than this program knows.
+func parse(kind uint16, b []byte, managed func(linkInfo) bool) []netconf.Event {
+	switch kind {
+	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
+		return parseLink(kind, b, managed)
+	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
+		return parseAddress(kind, b)
+	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
+		return parseRoute(kind, b)
+	case unix.RTM_NEWNDUSEROPT:
+		return parseRouterOption(b)
+	}
+	return nil
+}
+
+func parseLink(kind uint16, b []byte, managed func(linkInfo) bool) []netconf.Event {
+	if len(b) < unix.SizeofIfInfomsg {
+		return nil
+	}
+	family, index := b[0], int(int32(binary.NativeEndian.Uint32(b[4:])))
+	attrs := attributes(b[unix.SizeofIfInfomsg:])
+	switch {
+	case family == unix.AF_INET6 && kind == unix.RTM_NEWLINK:
+		return routerFlags(index, attributes(attrs[unix.IFLA_PROTINFO]))
+	case family != unix.AF_UNSPEC:
+		return nil // a bridge talks about its ports
+	case kind == unix.RTM_DELLINK:
+		return []netconf.Event{netconf.LinkGone{Index: index}}
+	}
+	flags := binary.NativeEndian.Uint32(b[8:])
+	l := linkInfo{
+		Link: netconf.Link{
+			Index: index,
+			Name:  text(attrs[unix.IFLA_IFNAME]),
+			MAC:   bytes.Clone(attrs[unix.IFLA_ADDRESS]), // the buffer is read into again
+			MTU:   int(number(attrs[unix.IFLA_MTU])),
+			Up:    flags&unix.IFF_UP != 0,
+			// LOWER_UP and not RUNNING: it is true as soon as frames pass,
+			// RUNNING only after the kernel's link watch came by.
+			Carrier: flags&unix.IFF_UP != 0 && flags&unix.IFF_LOWER_UP != 0,
+		},
+		loopback: flags&unix.IFF_LOOPBACK != 0,
+		ethernet: binary.NativeEndian.Uint16(b[2:]) == unix.ARPHRD_ETHER,
+		master:   int(number(attrs[unix.IFLA_MASTER])),
+	}
+	if l.Name == "" || len(l.MAC) != 6 {
+		return nil
+	}
+	l.Managed = managed(l)
+	events := []netconf.Event{netconf.LinkSeen{Link: l.Link}}
+	if l.Managed {
+		inet6 := attributes(attributes(attrs[unix.IFLA_AF_SPEC])[unix.AF_INET6])
+		events = append(events, routerFlags(index, inet6)...)
+	}
+	return events
+}
+
+func routerFlags(index int, inet6 map[uint16][]byte) []netconf.Event {
+	value, ok := inet6[iflaInet6Flags]
+	flags := number(value)
+	if !ok || flags&raReceived == 0 {
+		return nil
+	}
+	return []netconf.Event{netconf.RouterFlags{Index: index, Managed: flags&raManaged != 0, Other: flags&raOther != 0}}
+}
+
+func parseAddress(kind uint16, b []byte) []netconf.Event {
+	if len(b) < unix.SizeofIfAddrmsg || b[0] != unix.AF_INET6 || b[3] != unix.RT_SCOPE_UNIVERSE {
+		return nil
+	}
+	attrs := attributes(b[unix.SizeofIfAddrmsg:])
+	raw := attrs[unix.IFA_LOCAL]
+	if raw == nil {
+		raw = attrs[unix.IFA_ADDRESS]
+	}
+	addr, ok := netip.AddrFromSlice(raw)
+	flags := uint32(b[2])
+	if wide, ok := attrs[unix.IFA_FLAGS]; ok {
+		flags = number(wide)
+	}
+	prefix := netip.PrefixFrom(addr, int(b[1]))
+	if !ok || !prefix.IsValid() || flags&unix.IFA_F_TEMPORARY != 0 {
+		return nil
+	}
+	unusable := flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED|unix.IFA_F_DEPRECATED) != 0
+	return []netconf.Event{netconf.Address6Seen{
+		Index:  int(binary.NativeEndian.Uint32(b[4:])),
+		Prefix: prefix,
+		Gone:   kind == unix.RTM_DELADDR || unusable,
+	}}
+}
+
+func parseRoute(kind uint16, b []byte) []netconf.Event {
+	if len(b) < unix.SizeofRtMsg || b[0] != unix.AF_INET6 || b[1] != 0 ||
+		b[4] != unix.RT_TABLE_MAIN || b[7] != unix.RTN_UNICAST {
+		return nil
+	}
+	attrs := attributes(b[unix.SizeofRtMsg:])
+	gateway, ok := netip.AddrFromSlice(attrs[unix.RTA_GATEWAY])
+	if !ok {
+		return nil
+	}
+	return []netconf.Event{netconf.Gateway6Seen{
+		Index:   int(number(attrs[unix.RTA_OIF])),
+		Gateway: gateway,
+		Gone:    kind == unix.RTM_DELROUTE,
+	}}
+}
+
+// parseRouterOption reads struct nduseroptmsg and the options behind it.
+func parseRouterOption(b []byte) []netconf.Event {
+	if len(b) < nlFamilyHeader || b[0] != unix.AF_INET6 || b[8] != routerAdvert {
+		return nil
+	}
+	size := int(binary.NativeEndian.Uint16(b[2:]))
+	if len(b) < nlFamilyHeader+size {
+		return nil
+	}
+	said, err := netconf.ParseRouterOptions(b[nlFamilyHeader : nlFamilyHeader+size])
+	if err != nil || len(said) == 0 {
+		return nil
+	}
+	return []netconf.Event{netconf.RouterSaid{Index: int(binary.NativeEndian.Uint32(b[4:])), DNS: said}}
+}
+
+// attributes splits a run of struct rtattr; the last of each type counts.
+func attributes(b []byte) map[uint16][]byte {
+	out := map[uint16][]byte{}
+	for len(b) >= unix.SizeofRtAttr {
+		size := int(binary.NativeEndian.Uint16(b))
+		if size < unix.SizeofRtAttr || size > len(b) {
+			break
+		}
+		out[binary.NativeEndian.Uint16(b[2:])&attributeType] = b[unix.SizeofRtAttr:size:size]
+		b = b[min((size+3)&^3, len(b)):]
+	}
+	return out
+}
+
+func number(b []byte) uint32 {
+	if len(b) != 4 {
+		return 0
+	}
+	return binary.NativeEndian.Uint32(b)
+}
+
+func text(b []byte) string {
+	for i, c := range b {
+		if c == 0 {
+			return string(b[:i])
+		}
+	}
+	return string(b)
+}

@@ -1,0 +1,137 @@
+// Package render turns the configuration into the files that services read
+// below layout.Rendered: NAME/... for the service NAME. Files is pure; Write
+// puts its result in place. rosd imports it. A service sees its own folder
+// only, so nothing secret of another one can leak.
+package render
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/testudo-os/testudo/pkg/atomicfile"
+	"github.com/testudo-os/testudo/pkg/config"
+)
+
+// Services are those that have a folder, also when it is empty: a bind mount
+// of it must find something.
+func Services() []string { return []string{"docker", "network", "ntp", "syslog"} }
+
+// Files gives the files by path, SERVICE/NAME.
+func Files(cfg *config.Config) (map[string]string, error) {
+	files := map[string]string{}
+	add := func(path, content string) {
+		if content != "" {
+			files[path] = content
+		}
+	}
+	// The name is that of the image's own file, which it hides.
+	add("ntp/default.sources", ntp(cfg.NTP))
+	remote, err := syslog(cfg.Testudo.Syslog)
+	if err != nil {
+		return nil, err
+	}
+	add("syslog/remote.conf", remote)
+	daemon, err := docker(cfg.Testudo.Docker)
+	if err != nil {
+		return nil, err
+	}
+	add("docker/daemon.json", daemon)
+	return files, nil
+}
+
+const made = "# Made from the configuration of the machine; changes here are lost.\n"
+
+// ntp gives chrony's sources (chrony.conf(5), sourcedir); "" leaves the image's.
+func ntp(n config.NTP) string {
+	var b strings.Builder
+	for _, s := range n.Servers {
+		fmt.Fprintf(&b, "server %s iburst\n", s)
+	}
+	for _, p := range n.Pools {
+		fmt.Fprintf(&b, "pool %s iburst maxsources 4\n", p)
+	}
+	for _, p := range n.Peers {
+		fmt.Fprintf(&b, "peer %s\n", p)
+	}
+	return b.String()
+}
+
+// syslog gives rsyslog's forwarding; messages wait in memory, within bounds,
+// while the other side is away.
+func syslog(s config.Syslog) (string, error) {
+	if s.Remote == "" {
+		return "", nil
+	}
+	r, err := config.ParseRemote(s.Remote)
+	if err != nil {
+		return "", fmt.Errorf("render testudo.syslog.remote: %w", err)
+	}
+	host := r.Host
+	if addr, err := netip.ParseAddr(host); err == nil {
+		host = addr.String()
+	}
+	return made + fmt.Sprintf(`action(type="omfwd" target=%q port="%d" protocol=%q template="RSYSLOG_SyslogProtocol23Format"
+       action.resumeRetryCount="-1" queue.type="LinkedList" queue.size="10000" queue.timeoutEnqueue="0")
+`, host, r.Port, r.Protocol), nil
+}
+
+// docker gives the part of dockerd's daemon.json that is configurable; "" when
+// nothing is.
+func docker(d config.Docker) (string, error) {
+	daemon := struct {
+		Mirrors  []string `json:"registry-mirrors,omitempty"`
+		Insecure []string `json:"insecure-registries,omitempty"`
+	}{d.RegistryMirrors, d.InsecureRegistries}
+	if len(daemon.Mirrors) == 0 && len(daemon.Insecure) == 0 {
+		return "", nil
+	}
+	text, err := json.MarshalIndent(daemon, "", "  ")
+	if err != nil {
+		return "", fmt.Errorf("render testudo.docker: %w", err)
+	}
+	return string(text) + "\n", nil
+}
+
+// Write makes the folders of Services below dir hold exactly files. Other
+// folders are other people's.
+func Write(dir string, files map[string]string) error {
+	var errs []error
+	for _, service := range Services() {
+		errs = append(errs, writeFolder(dir, service, files))
+	}
+	return errors.Join(errs...)
+}
+
+func writeFolder(dir, service string, files map[string]string) error {
+	folder := filepath.Join(dir, service)
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return fmt.Errorf("render for %s: %w", service, err)
+	}
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return fmt.Errorf("render for %s: %w", service, err)
+	}
+	var errs []error
+	for path, content := range files {
+		if filepath.Dir(path) == service {
+			errs = append(errs, atomicfile.Write(filepath.Join(dir, path), []byte(content), 0o644))
+		}
+	}
+	for _, e := range entries {
+		if _, wanted := files[filepath.Join(service, e.Name())]; !wanted {
+			if err := os.RemoveAll(filepath.Join(folder, e.Name())); !errors.Is(err, fs.ErrNotExist) {
+				errs = append(errs, err)
+			}
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("render for %s: %w", service, err)
+	}
+	return nil
+}

@@ -1,0 +1,268 @@
+package service
+
+import (
+	"slices"
+	"time"
+
+	"github.com/testudo-os/testudo/pkg/api"
+)
+
+// Apply gives the record after event. s is the service as it is declared now;
+// for one that is declared no more, as it was. Events that do not fit the
+// present state (a late Ready of a process that has gone) change nothing.
+func (st Status) Apply(s Service, e Event, now time.Time) Status {
+	switch e.Kind {
+	case EventStarted:
+		st.started(s, e, now)
+	case EventAdopted:
+		st.adopted(s, e, now)
+	case EventExited:
+		st.exited(s, e, now)
+	case EventStartFailed:
+		st.startFailed(s, e, now)
+	case EventReady, EventNote, EventHealthy, EventUnhealthy:
+		st.told(s, e, now)
+	case EventStartRequested, EventStopRequested, EventRestartRequested, EventInvalid, EventDisabled:
+		st.asked(e, now)
+	default:
+		st.did(s, e, now)
+	}
+	return st
+}
+
+// did is what the supervisor itself set about.
+func (st *Status) did(s Service, e Event, now time.Time) {
+	switch e.Kind {
+	case EventWaiting:
+		if st.PID == 0 {
+			st.to(api.StateWaiting, now, e.Reason)
+		}
+	case EventStarting:
+		if len(st.Failures) > 0 {
+			st.Restarts++
+		}
+		st.Container, st.Spec = true, s.Hash()
+		st.Restart, st.Ready, st.Health = false, false, HealthUnknown
+		st.NextStart, st.ReadyAt = time.Time{}, time.Time{}
+		st.to(api.StateStarting, now, "being created")
+	case EventCreated:
+		st.Container = true
+	case EventStopping:
+		if st.PID != 0 {
+			st.Ready = false
+			st.KillAt = now.Add(grace(s))
+			st.to(api.StateStopping, now, e.Reason)
+		}
+	case EventKilling:
+		if st.PID != 0 {
+			st.KillAt = now.Add(killAgain)
+			st.to(api.StateStopping, now, e.Reason)
+		}
+	case EventRemoving:
+		st.Container = false
+	}
+}
+
+func grace(s Service) time.Duration {
+	if s.StopGracePeriod > 0 {
+		return s.StopGracePeriod
+	}
+	return DefaultGrace
+}
+
+func (st *Status) started(s Service, e Event, now time.Time) {
+	st.PID, st.StartedAt, st.Container, st.KillAt = e.PID, now, true, time.Time{}
+	st.ExitCode = nil
+	st.to(api.StateStarting, now, readyReason(s))
+	if s.Ready == ReadyStarted || s.Ready == "" {
+		st.ready(now)
+	}
+}
+
+// readyReason says what a started service still lacks.
+func readyReason(s Service) string {
+	switch s.Ready {
+	case ReadyHealthy:
+		return "started, waiting for its healthcheck to pass"
+	case ReadyNotify:
+		return "started, waiting for it to say READY=1"
+	case ReadyExit:
+		return "started, waiting for it to finish"
+	default:
+		return "started"
+	}
+}
+
+func (st *Status) adopted(s Service, e Event, now time.Time) {
+	st.PID, st.StartedAt, st.Container, st.Spec = e.PID, e.Since, true, e.Spec
+	st.KillAt, st.NextStart = time.Time{}, time.Time{}
+	st.to(api.StateStarting, now, readyReason(s))
+	if e.Ready || s.Ready == ReadyStarted || s.Ready == "" {
+		st.ready(now)
+	} else {
+		st.Ready = false
+	}
+}
+
+func (st *Status) ready(now time.Time) {
+	if !st.Ready || st.ReadyAt.IsZero() {
+		st.ReadyAt = now
+	}
+	st.Ready = true
+	st.to(api.StateRunning, now, "")
+}
+
+// told is what a running service says of itself or its healthcheck of it.
+func (st *Status) told(s Service, e Event, now time.Time) {
+	if st.PID == 0 || st.State == api.StateStopping {
+		return
+	}
+	switch e.Kind {
+	case EventReady:
+		if s.Ready == ReadyNotify && st.Health != HealthBad {
+			st.ready(now)
+		}
+	case EventNote:
+		if st.State == api.StateStarting || st.Ready {
+			st.Reason = e.Reason // not history: some services say much
+		}
+	case EventHealthy:
+		was := st.Health
+		st.Health = HealthGood
+		// One that was ready before it fell ill is ready again; one that
+		// has yet to say READY=1 is not made ready by its healthcheck.
+		if s.Ready == ReadyHealthy || was == HealthBad && !st.ReadyAt.IsZero() {
+			if !st.Ready {
+				st.ready(now)
+			}
+		}
+	case EventUnhealthy:
+		st.Health, st.Ready = HealthBad, false
+		reason := "unhealthy"
+		if e.Reason != "" {
+			reason += ": " + e.Reason
+		}
+		st.to(st.State, now, reason)
+	}
+}
+
+// asked is what a person wants, in person or through a file.
+func (st *Status) asked(e Event, now time.Time) {
+	switch e.Kind {
+	case EventStartRequested:
+		st.Down, st.NextStart = false, time.Time{}
+		st.Failures, st.Retries, st.Delay = nil, 0, 0
+		if !st.Alive() {
+			st.to(api.StateWaiting, now, "asked to start")
+		}
+	case EventRestartRequested:
+		st.Down, st.NextStart, st.Asked = false, time.Time{}, now
+		st.Failures, st.Retries, st.Delay = nil, 0, 0
+		st.Restart = st.Alive()
+		if !st.Restart {
+			st.to(api.StateWaiting, now, "asked to restart")
+		}
+	case EventStopRequested:
+		st.Down, st.Restart, st.NextStart = true, false, time.Time{}
+		if !st.Alive() {
+			st.Ready = false
+			st.to(api.StateStopped, now, "stopped by the operator")
+		}
+	case EventInvalid:
+		// A running service whose new declaration is bad runs on as it is.
+		if !st.Alive() {
+			st.Ready = false
+			st.to(api.StateInvalid, now, e.Reason)
+		}
+	case EventDisabled:
+		if !st.Alive() {
+			st.Ready = false
+			st.to(api.StateDisabled, now, e.Reason)
+		}
+	}
+}
+
+// ended forgets the process.
+func (st *Status) ended() {
+	st.PID, st.Ready, st.Health, st.KillAt = 0, false, HealthUnknown, time.Time{}
+}
+
+func (st *Status) exited(s Service, e Event, now time.Time) {
+	if st.PID == 0 && st.State != api.StateStarting {
+		return // told twice
+	}
+	stopping, stopReason := st.State == api.StateStopping, st.Reason
+	wasReady, readyAt := st.Ready, st.ReadyAt
+	st.ended()
+	code := e.Code
+	st.ExitCode = &code
+	why := describeExit(e)
+	if wasReady && now.Sub(readyAt) >= HealthyAfter {
+		st.Failures, st.Retries, st.Delay = nil, 0, 0
+	}
+	switch {
+	case st.Down:
+		st.to(api.StateStopped, now, "stopped by the operator")
+	case st.Restart || stopping:
+		// Stopped by us, for another reason than the operator's: if it is
+		// still wanted it may start at once.
+		st.Restart = false
+		reason := "stopped"
+		if stopping {
+			reason += ": " + stopReason
+		}
+		st.to(api.StateWaiting, now, reason)
+	case s.Ready == ReadyExit && succeeded(e):
+		st.Ready, st.ReadyAt = true, now
+		st.to(api.StateExited, now, "done")
+	case e.Code == ExitNoRestart && e.Signal == "":
+		st.to(api.StateExited, now, why+": it asks not to be restarted")
+	case s.Restart.Policy == "" || s.Restart.Policy == "no":
+		st.to(api.StateExited, now, why+", restart: no")
+	case s.Restart.Policy == "on-failure" && succeeded(e):
+		st.to(api.StateExited, now, "exit 0")
+	default:
+		st.failed(s, why, e, now)
+	}
+}
+
+func succeeded(e Event) bool { return e.Code == 0 && e.Signal == "" }
+
+func (st *Status) startFailed(s Service, e Event, now time.Time) {
+	st.ended()
+	st.ExitCode = nil
+	switch {
+	case st.Down:
+		st.to(api.StateStopped, now, "stopped by the operator")
+	case e.Permanent:
+		st.to(api.StateInvalid, now, e.Reason)
+	case s.Restart.Policy == "" || s.Restart.Policy == "no":
+		st.to(api.StateExited, now, "could not be started: "+e.Reason+", restart: no")
+	default:
+		st.failed(s, "could not be started: "+e.Reason, e, now)
+	}
+}
+
+// failed decides when, and whether, the next try is due.
+func (st *Status) failed(s Service, why string, e Event, now time.Time) {
+	st.Retries++
+	if n := s.Restart.MaxRetries; n > 0 && st.Retries > n {
+		st.to(api.StateExited, now, why+", gave up after "+plural(n, "restart"))
+		return
+	}
+	recent := slices.DeleteFunc(slices.Clone(st.Failures), func(t time.Time) bool { return now.Sub(t) > CrashWindow })
+	st.Failures = append(recent[max(0, len(recent)-maxFailures+1):], now)
+	st.Delay = min(max(2*st.Delay, FirstDelay), MaxDelay)
+	// Up to a quarter more or less, so that what failed together does not
+	// come back together, and never beyond the bound.
+	spread := time.Duration((e.Jitter - 0.5) * 0.5 * float64(st.Delay))
+	if e.Jitter == 0 {
+		spread = 0
+	}
+	st.NextStart = now.Add(min(st.Delay+spread, MaxDelay))
+	if len(st.Failures) >= CrashLoopAt {
+		st.to(api.StateCrashLoop, now, why)
+		return
+	}
+	st.to(api.StateBackoff, now, why)
+}

@@ -1,0 +1,20 @@
+package service
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+)
+
+// Hash names what the service is run with. A running service whose declaration
+// has another hash is restarted; where it is declared, and what only decides
+// when it starts or restarts, does not count.
+func (s Service) Hash() string {
+	s.Source, s.DependsOn, s.Restart, s.Priority, s.Essential, s.Profiles = "", nil, Restart{}, 0, false, nil
+	data, err := json.Marshal(s)
+	if err != nil {
+		return "" // no field of Service can fail to be encoded; TestHash holds that
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,186 @@
+package service
+
+import (
+	"path"
+	"slices"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/testudo-os/testudo/pkg/strictyaml"
+)
+
+// serviceYAML is a service as it stands in a file. Every key of Compose that
+// is understood is a field; Refused says why the others are not.
+type serviceYAML struct {
+	Image        string            `yaml:"image"`
+	Command      commandLine       `yaml:"command"`
+	Entrypoint   commandLine       `yaml:"entrypoint"`
+	Environment  environment       `yaml:"environment"`
+	EnvFile      envFiles          `yaml:"env_file"`
+	WorkingDir   absolutePath      `yaml:"working_dir"`
+	User         strictyaml.Text   `yaml:"user"`
+	GroupAdd     []strictyaml.Text `yaml:"group_add"`
+	Volumes      volumes           `yaml:"volumes"`
+	Tmpfs        tmpfsList         `yaml:"tmpfs"`
+	NetworkMode  networkMode       `yaml:"network_mode"`
+	Pid          hostOrNone        `yaml:"pid"`
+	Ipc          hostOrNone        `yaml:"ipc"`
+	Uts          hostOrNone        `yaml:"uts"`
+	Cgroup       hostOrNone        `yaml:"cgroup"`
+	Privileged   bool              `yaml:"privileged"`
+	CapAdd       capabilities      `yaml:"cap_add"`
+	CapDrop      capabilities      `yaml:"cap_drop"`
+	Devices      []deviceYAML      `yaml:"devices"`
+	DeviceCgroup []deviceRule      `yaml:"device_cgroup_rules"`
+	ReadOnly     bool              `yaml:"read_only"`
+	SecurityOpt  securityOpts      `yaml:"security_opt"`
+	Sysctls      stringMap         `yaml:"sysctls"`
+	Ulimits      map[string]limit  `yaml:"ulimits"`
+	CPUs         cpus              `yaml:"cpus"`
+	MemLimit     byteSize          `yaml:"mem_limit"`
+	PidsLimit    int64             `yaml:"pids_limit"`
+	OOMScoreAdj  oomScore          `yaml:"oom_score_adj"`
+	Init         bool              `yaml:"init"`
+	TTY          bool              `yaml:"tty"`
+	StdinOpen    bool              `yaml:"stdin_open"`
+	StopSignal   signalName        `yaml:"stop_signal"`
+	StopGrace    duration          `yaml:"stop_grace_period"`
+	Restart      restartPolicy     `yaml:"restart"`
+	DependsOn    dependencies      `yaml:"depends_on"`
+	Healthcheck  *healthcheckYAML  `yaml:"healthcheck"`
+	Labels       stringMap         `yaml:"labels"`
+	Profiles     []string          `yaml:"profiles"`
+	PullPolicy   pullPolicy        `yaml:"pull_policy"`
+	Ros          rosYAML           `yaml:"x-ros"`
+
+	service Service
+}
+
+// rosYAML is x-ros: what Compose lacks.
+type rosYAML struct {
+	Essential  bool      `yaml:"essential"`
+	Ready      readyYAML `yaml:"ready"`
+	Scope      scope     `yaml:"scope"`
+	Persistent bool      `yaml:"persistent"`
+	Priority   int       `yaml:"priority"`
+}
+
+func newServiceYAML(name, source string) serviceYAML {
+	return serviceYAML{
+		StopGrace: duration(DefaultGrace),
+		Ros:       rosYAML{Priority: DefaultPriority, Scope: "system"},
+		service:   Service{Name: name, Source: source},
+	}
+}
+
+const (
+	noNetworks     = "a service of the OS has the host's network (network_mode: host) or none; networks of their own are for the user runtime"
+	noNamedVolumes = "named volumes are for the user runtime; bind a folder of the host (volumes: [/var/lib/testudo/NAME:/PATH])"
+)
+
+// Refused names the keys of Compose that Testudo does not take, and why.
+func (*serviceYAML) Refused(key string) string {
+	switch key {
+	case "ports", "expose", "networks", "links", "external_links", "mac_address", "dns", "dns_search", "dns_opt", "extra_hosts", "domainname":
+		return "not supported: " + noNetworks
+	case "hostname":
+		return "not supported: a service's host name is its own name, or the machine's with uts: host"
+	case "configs", "secrets":
+		return "not supported yet: bind the file instead (volumes: [/var/lib/testudo/FILE:/PATH:ro])"
+	case "build", "develop":
+		return "not supported: the OS runs images, it does not build them"
+	case "container_name":
+		return "not supported: the container has the service's name"
+	case "deploy", "scale":
+		return "not supported: each service runs once on this machine; limits are mem_limit, cpus and pids_limit"
+	case "extends":
+		return "not supported: use an anchor (x-base: &base) and a merge key (<<: *base)"
+	case "logging":
+		return "not supported yet: all output goes to /var/log/testudo/SERVICE.log, which is kept short"
+	case "volumes_from":
+		return "not supported: name the folders under volumes"
+	case "runtime", "platform", "isolation", "userns_mode", "cgroup_parent", "storage_opt", "credential_spec", "gpus", "provider", "models",
+		"use_api_socket", "annotations", "label_file", "attach", "post_start", "pre_stop", "shm_size", "oom_kill_disable",
+		"blkio_config", "cpu_count", "cpu_percent", "cpu_shares", "cpu_period", "cpu_quota", "cpu_rt_runtime", "cpu_rt_period", "cpuset",
+		"mem_reservation", "mem_swappiness", "memswap_limit":
+		return "a key of Compose that is not supported yet"
+	}
+	return ""
+}
+
+// finish turns what stands in the file into the service.
+func (y *serviceYAML) finish() {
+	s := &y.service
+	s.Image, s.Command, s.Entrypoint = y.Image, y.Command, y.Entrypoint
+	s.Environment, s.EnvFiles = y.Environment, y.EnvFile
+	s.WorkingDir, s.User = string(y.WorkingDir), string(y.User)
+	for _, g := range y.GroupAdd {
+		s.GroupAdd = append(s.GroupAdd, string(g))
+	}
+	s.Volumes, s.Tmpfs = y.Volumes.binds, append(y.Volumes.tmpfs, y.Tmpfs...)
+	s.NetworkMode = string(y.NetworkMode)
+	if s.NetworkMode == "" {
+		s.NetworkMode = "none"
+	}
+	s.Pid, s.Ipc, s.Uts, s.Cgroup = string(y.Pid), string(y.Ipc), string(y.Uts), string(y.Cgroup)
+	s.Privileged, s.CapAdd, s.CapDrop = y.Privileged, sortedUnique(y.CapAdd), sortedUnique(y.CapDrop)
+	for _, d := range y.Devices {
+		s.Devices = append(s.Devices, Device(d))
+	}
+	for _, r := range y.DeviceCgroup {
+		s.DeviceCgroup = append(s.DeviceCgroup, string(r))
+	}
+	s.ReadOnly, s.SecurityOpt, s.Sysctls = y.ReadOnly, SecurityOpt(y.SecurityOpt), y.Sysctls
+	for name, l := range y.Ulimits {
+		if s.Ulimits == nil {
+			s.Ulimits = map[string]Ulimit{}
+		}
+		s.Ulimits[name] = Ulimit(l)
+	}
+	s.CPUs, s.MemLimit, s.PidsLimit, s.OOMScoreAdj = float64(y.CPUs), int64(y.MemLimit), max(y.PidsLimit, 0), int(y.OOMScoreAdj)
+	s.Init, s.TTY, s.StdinOpen = y.Init, y.TTY, y.StdinOpen
+	s.StopSignal, s.StopGracePeriod, s.Restart = string(y.StopSignal), y.StopGrace.std(), Restart(y.Restart)
+	if s.Restart.Policy == "" {
+		s.Restart.Policy = "no"
+	}
+	s.DependsOn, s.Labels = y.DependsOn, y.Labels
+	s.Profiles = sortedUnique(slices.Clone(y.Profiles))
+	if y.Healthcheck != nil {
+		s.Healthcheck = y.Healthcheck.healthcheck()
+	}
+	s.Essential, s.Ready, s.Scope = y.Ros.Essential, Ready(y.Ros.Ready), string(y.Ros.Scope)
+	s.Persistent, s.Priority = y.Ros.Persistent, y.Ros.Priority
+	if s.Ready == "" {
+		s.Ready = ReadyStarted
+		if s.Healthcheck != nil {
+			s.Ready = ReadyHealthy
+		}
+	}
+}
+
+// word decodes a scalar that must be one of a few words.
+func word(d *strictyaml.Decoder, n *yaml.Node, words ...string) string {
+	var s strictyaml.Text
+	if !d.Decode(n, &s) {
+		return ""
+	}
+	if !slices.Contains(words, string(s)) {
+		d.Errorf(n, "found %q%s", string(s), strictyaml.Suggest(string(s), words))
+		return ""
+	}
+	return string(s)
+}
+
+// absolutePath is a path in the container.
+type absolutePath string
+
+func (p *absolutePath) UnmarshalStrict(d *strictyaml.Decoder, n *yaml.Node) {
+	var s string
+	if d.Decode(n, &s) {
+		if !path.IsAbs(s) {
+			d.Wrong(n, "a path that begins with /")
+			return
+		}
+		*p = absolutePath(path.Clean(s))
+	}
+}

@@ -1,0 +1,144 @@
+// Package service says what a service is: the typed form of a Compose file
+// with Testudo's x-ros extension, how such files are read strictly, and which
+// actions follow from what should run and what runs (the planner). It does no
+// I/O beyond reading files, and imports no containerd: only pkg/runtime does.
+package service
+
+import "time"
+
+// Service is one declared service after parsing: short forms are expanded,
+// units are numbers, defaults are filled in. Names and meanings are those of
+// the Compose Specification unless said otherwise.
+type Service struct {
+	Name   string // the key under `services:`
+	Source string // file:line that declares it
+
+	Image           string
+	Command         []string  // nil: the image's own
+	Entrypoint      []string  // nil: the image's own
+	Environment     []string  // KEY=VALUE, sorted; wins over EnvFiles
+	EnvFiles        []EnvFile // read when the service starts: see Env
+	WorkingDir      string
+	User            string // user[:group], names or numbers
+	GroupAdd        []string
+	Volumes         []Volume
+	Tmpfs           []Tmpfs
+	NetworkMode     string // "none" (default for system services) or "host"
+	Pid             string // "" or "host"
+	Ipc             string // "" or "host"
+	Uts             string // "" or "host"
+	Cgroup          string // "" or "host"
+	Privileged      bool
+	CapAdd          []string // CAP_ names, upper case; "ALL"
+	CapDrop         []string
+	Devices         []Device
+	DeviceCgroup    []string // device_cgroup_rules: "c 13:* r"
+	ReadOnly        bool
+	SecurityOpt     SecurityOpt
+	Sysctls         map[string]string
+	Ulimits         map[string]Ulimit
+	CPUs            float64 // 0: no limit
+	MemLimit        int64   // bytes, 0: no limit
+	PidsLimit       int64   // 0: no limit
+	OOMScoreAdj     int
+	Init            bool
+	TTY             bool
+	StdinOpen       bool
+	StopSignal      string        // "" = image's, else SIGTERM
+	StopGracePeriod time.Duration // default 10 s
+	Restart         Restart
+	DependsOn       []Dependency // sorted by name
+	Healthcheck     *Healthcheck
+	Labels          map[string]string
+	Profiles        []string
+
+	Essential  bool   // x-ros.essential
+	Ready      Ready  // x-ros.ready
+	Scope      string // x-ros.scope: "system" (default) or "user"
+	Persistent bool   // x-ros.persistent: the writable layer outlives a restart
+	Priority   int    // x-ros.priority: of those that may start, the lower starts first; default DefaultPriority
+}
+
+// Defaults that the Compose Specification does not have.
+const (
+	DefaultPriority = 50
+	DefaultGrace    = 10 * time.Second
+)
+
+// EnvFile is one entry of `env_file`.
+type EnvFile struct {
+	Path     string // absolute
+	Required bool   // default true
+}
+
+// Volume is one entry of `volumes`. Type is "bind" only in this release.
+type Volume struct {
+	Source, Target    string
+	ReadOnly          bool
+	Propagation       string // "", "rprivate", "rslave", "rshared"
+	CreateHostPath    bool   // make Source a directory when it is missing (short form: true)
+	NoExec, Recursive bool
+}
+
+// Tmpfs is one entry of `tmpfs` or a `volumes` entry of type tmpfs.
+type Tmpfs struct {
+	Target string
+	Size   int64  // bytes, 0: the kernel's default
+	Mode   uint32 // 0: 01777
+}
+
+// Device is one entry of `devices`: HOST:CONTAINER:rwm.
+type Device struct{ Source, Target, Permissions string }
+
+// Ulimit holds a soft and a hard limit; -1 is unlimited.
+type Ulimit struct{ Soft, Hard int64 }
+
+// SecurityOpt is `security_opt`, parsed.
+type SecurityOpt struct {
+	NoNewPrivileges bool   // no-new-privileges:true
+	Seccomp         string // "" = default profile, "unconfined"
+}
+
+// Restart is the restart policy.
+type Restart struct {
+	Policy     string // "no", "always", "on-failure", "unless-stopped"
+	MaxRetries int    // on-failure:N; 0: no limit
+}
+
+// Dependency is one entry of `depends_on`.
+type Dependency struct {
+	Name      string
+	Condition Condition
+	Required  bool // default true: without it this service does not start
+	Restart   bool
+}
+
+// Condition is what a dependent waits for.
+type Condition string
+
+const (
+	Started               Condition = "service_started"
+	ReadyCondition        Condition = "service_ready" // Testudo's: what x-ros.ready says; the default of the short form
+	Healthy               Condition = "service_healthy"
+	CompletedSuccessfully Condition = "service_completed_successfully"
+)
+
+// Ready says when a service counts as ready.
+type Ready string
+
+const (
+	ReadyStarted Ready = "started" // default without a healthcheck
+	ReadyHealthy Ready = "healthy" // default with one
+	ReadyNotify  Ready = "notify"  // sd_notify READY=1
+	ReadyExit    Ready = "exit"    // one-shot: done when it exits 0
+)
+
+// Healthcheck is Compose's; Test is ["CMD", ...] or ["CMD-SHELL", "..."].
+type Healthcheck struct {
+	Test          []string
+	Interval      time.Duration // default 30 s
+	Timeout       time.Duration // default 30 s
+	StartPeriod   time.Duration
+	StartInterval time.Duration // default 5 s
+	Retries       int           // default 3
+}

@@ -1,0 +1,138 @@
+package service
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/testudo-os/testudo/pkg/strictyaml"
+)
+
+// Validate finds what is wrong between services: circles, and conditions that
+// cannot come true. Such services go to Invalid. What depends on them stays:
+// Plan lets it wait and say for what, or go on where the dependency is not
+// required. A required dependency on a name that nobody declares is no reason
+// to call a service invalid either, but a problem.
+func (set *Set) Validate() {
+	set.drop(set.circles())
+	set.drop(set.conditions())
+	set.Problems = append(set.Problems, set.waitInVain()...)
+	slices.SortFunc(set.Invalid, func(a, b Invalid) int { return strings.Compare(a.Name, b.Name) })
+}
+
+// drop moves services to Invalid.
+func (set *Set) drop(bad map[string]error) {
+	set.Services = slices.DeleteFunc(set.Services, func(s Service) bool {
+		err := bad[s.Name]
+		if err != nil {
+			set.Invalid = append(set.Invalid, Invalid{Name: s.Name, Source: s.Source, Err: err})
+			set.Problems = append(set.Problems, err)
+		}
+		return err != nil
+	})
+}
+
+func (set *Set) byName() map[string]Service {
+	m := map[string]Service{}
+	for _, s := range set.Services {
+		m[s.Name] = s
+	}
+	return m
+}
+
+// circles finds services that wait for each other.
+func (set *Set) circles() map[string]error {
+	bad, byName := map[string]error{}, set.byName()
+	const (
+		onTheWay = 1
+		done     = 2
+	)
+	state := map[string]int{}
+	var way []string
+	var visit func(name string)
+	visit = func(name string) {
+		state[name] = onTheWay
+		way = append(way, name)
+		for _, d := range byName[name].DependsOn {
+			if _, declared := byName[d.Name]; !declared || state[d.Name] == done {
+				continue
+			}
+			if state[d.Name] != onTheWay {
+				visit(d.Name)
+				continue
+			}
+			circle := way[slices.Index(way, d.Name):]
+			for i, member := range circle {
+				if bad[member] != nil {
+					continue
+				}
+				// Drawn from the service it is told to.
+				drawn := slices.Concat(circle[i:], circle[:i], []string{member})
+				bad[member] = fmt.Errorf("%s: services.%s.depends_on: a circle: %s", byName[member].Source, member, strings.Join(drawn, " -> "))
+			}
+		}
+		way = way[:len(way)-1]
+		state[name] = done
+	}
+	for _, s := range set.Services {
+		if state[s.Name] == 0 {
+			visit(s.Name)
+		}
+	}
+	return bad
+}
+
+// conditions finds services whose dependencies can never be as they ask.
+func (set *Set) conditions() map[string]error {
+	bad, byName := map[string]error{}, set.byName()
+	for _, s := range set.Services {
+		for _, d := range s.DependsOn {
+			target, declared := byName[d.Name]
+			policy := target.Restart.Policy
+			switch {
+			case !declared:
+			case d.Condition == Healthy && target.Healthcheck == nil:
+				bad[s.Name] = fmt.Errorf("%s: service_healthy, but %s has no healthcheck", dependencyAt(s, d), d.Name)
+			case d.Condition == CompletedSuccessfully && (policy == "always" || policy == "unless-stopped"):
+				bad[s.Name] = fmt.Errorf("%s: service_completed_successfully, but %s is restarted whenever it ends (restart: %s)", dependencyAt(s, d), d.Name, policy)
+			}
+		}
+	}
+	return bad
+}
+
+// waitInVain tells of required dependencies that are not there.
+func (set *Set) waitInVain() (problems []error) {
+	byName := set.byName()
+	absent := map[string]string{} // NAME: why it will not run
+	for _, s := range set.Disabled {
+		absent[s.Name] = "is disabled: none of its profiles (" + strings.Join(s.Profiles, ", ") + ") is active"
+	}
+	for _, i := range set.Invalid {
+		absent[i.Name] = "is invalid"
+	}
+	for _, s := range set.Services {
+		for _, d := range s.DependsOn {
+			if _, declared := byName[d.Name]; declared || !d.Required {
+				continue
+			}
+			why := absent[d.Name]
+			if why == "" {
+				why = "no service of that name is declared" + suggestService(d.Name, byName)
+			}
+			problems = append(problems, fmt.Errorf("%s: %s; %s waits for it", dependencyAt(s, d), why, s.Name))
+		}
+	}
+	return problems
+}
+
+func dependencyAt(s Service, d Dependency) string {
+	return fmt.Sprintf("%s: services.%s.depends_on.%s", s.Source, s.Name, d.Name)
+}
+
+func suggestService(name string, byName map[string]Service) string {
+	if near := strictyaml.Nearest(name, sortedKeys(byName)); near != "" {
+		return fmt.Sprintf(" (did you mean %s?)", near)
+	}
+	return ""
+}

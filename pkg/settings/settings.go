@@ -1,0 +1,101 @@
+// Package settings finds the configuration in force: it reads every source,
+// refuses bad ones, falls back on the last good copy of each, and merges them.
+// No source can stop the boot: what is wrong is told in Resolved.Problems.
+//
+// Sources, the lowest first:
+//
+//  1. what is built in (pkg/config/builtin.yaml)
+//  2. the datasource's meta-data: host name and keys
+//  3. conf.d/*.yaml of the configuration directory, by name
+//  4. cloud-config.yaml there: the machine's own file
+//  5. the datasource's user-data
+//  6. testudo.* arguments of the kernel command line
+//
+// rosd calls Load at its start. Nothing here applies anything.
+package settings
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/testudo-os/testudo/pkg/config"
+	"github.com/testudo-os/testudo/pkg/datasource"
+	"github.com/testudo-os/testudo/pkg/layout"
+)
+
+// Options say where sources are.
+type Options struct {
+	ConfigDir string              // cloud-config.yaml, conf.d and the last good copies
+	Cmdline   string              // file with the kernel command line
+	Sources   []datasource.Source // tried in order
+}
+
+// Host gives the options of the machine we run on.
+func Host() Options {
+	return Options{
+		ConfigDir: layout.ConfigDir,
+		Cmdline:   "/proc/cmdline",
+		Sources: []datasource.Source{
+			datasource.Directory{Path: datasource.SeedDir},
+			datasource.NoCloud{Volumes: datasource.Host{MountBelow: layout.RunDir}},
+		},
+	}
+}
+
+// LocalInstance is the instance id of a machine without a datasource.
+const LocalInstance = "local"
+
+// Load gives the configuration in force and what is wrong with its sources.
+// The error is the context's, or that this program was built wrong.
+func Load(ctx context.Context, o Options) (*config.Resolved, error) {
+	base, err := config.Builtin()
+	if err != nil {
+		return nil, fmt.Errorf("load configuration: %w", err)
+	}
+	l := &loader{options: o, resolved: &config.Resolved{InstanceID: LocalInstance}}
+	meta, user := l.datasource(ctx)
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("load configuration: %w", err)
+	}
+	sources := []*config.Config{base, meta}
+	sources = append(sources, l.files()...)
+	sources = append(sources, user, l.cmdline())
+	l.resolved.Config = *config.Merge(sources...)
+	settle(&l.resolved.Config)
+	return l.resolved, nil
+}
+
+type loader struct {
+	options  Options
+	resolved *config.Resolved
+}
+
+// problem notes what people should know. Several lines are several problems.
+func (l *loader) problem(format string, args ...any) {
+	l.resolved.Problems = append(l.resolved.Problems, fmt.Sprintf(format, args...))
+}
+
+func (l *loader) cmdline() *config.Config {
+	line, err := os.ReadFile(l.options.Cmdline)
+	if err != nil {
+		l.problem("read kernel command line: %v", err)
+		return nil
+	}
+	cfg, problems := config.ParseCmdline(string(line))
+	for _, p := range problems {
+		l.problem("%v; it is ignored", p)
+	}
+	return cfg
+}
+
+// settle draws conclusions that concern several keys.
+func settle(c *config.Config) {
+	const ntp = "ntp"
+	services := &c.Testudo.Services
+	off := c.NTP.Enabled != nil && !*c.NTP.Enabled
+	if off && !slices.Contains(services.Enable, ntp) && !slices.Contains(services.Disable, ntp) {
+		services.Disable = append(services.Disable, ntp)
+	}
+}

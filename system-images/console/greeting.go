@@ -1,0 +1,107 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/testudo-os/testudo/pkg/config"
+)
+
+// facts are what the greeting is made of.
+type facts struct {
+	release   string // Testudo 0.1
+	addresses []ifaceAddresses
+	user      string
+	config    *config.Resolved
+}
+
+// ifaceAddresses are the addresses of one interface that others can reach.
+type ifaceAddresses struct {
+	name  string
+	addrs []netip.Addr
+}
+
+// issue is what stands above the login prompt: who this is, where it is
+// reached and, when nobody could log in, what to do about it. getty replaces
+// \n and \l by the host's and the terminal's name.
+func issue(f facts) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%s on \\n (\\l)\n\n", plain(f.release))
+	var first netip.Addr
+	for _, i := range f.addresses {
+		var texts []string
+		for _, a := range i.addrs {
+			texts = append(texts, a.String())
+			if !first.IsValid() {
+				first = a
+			}
+		}
+		fmt.Fprintf(&b, "  %s: %s\n", plain(i.name), strings.Join(texts, ", "))
+	}
+	if len(f.addresses) == 0 {
+		b.WriteString("  no network address yet: press Enter to look again, or see `ros status`\n")
+	}
+	switch {
+	case f.config == nil:
+		b.WriteString("  the configuration cannot be read: see `ros status`\n")
+	case keys(f.config.Config) && first.IsValid():
+		fmt.Fprintf(&b, "  ssh %s@%s\n", plain(f.user), first)
+	case !keys(f.config.Config):
+		b.WriteString(noKeys)
+	}
+	if f.config != nil && len(f.config.Problems) > 0 {
+		b.WriteString("  the configuration has mistakes: see `ros status`\n")
+	}
+	return b.String() + "\n"
+}
+
+// noKeys says how to get in when the configuration lets nobody in.
+const noKeys = `  Nobody can log in by ssh: no key is configured. Give one
+  - on a volume labelled cidata, in a file user-data (NoCloud):
+      #cloud-config
+      ssh_authorized_keys: [ssh-ed25519 AAAA...]
+  - or log in here, with testudo.console.autologin=all on the kernel's command
+    line, and write it to /var/lib/testudo/config/cloud-config.yaml
+`
+
+// keys reports whether some user can log in by key.
+func keys(c config.Config) bool {
+	if len(c.SSHAuthorizedKeys) > 0 {
+		return true
+	}
+	for _, u := range c.Users {
+		if len(u.SSHAuthorizedKeys) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// plain takes out what getty would read as an instruction.
+func plain(s string) string {
+	return strings.NewReplacer(`\`, "", "%", "", "\n", " ").Replace(s)
+}
+
+// motd is shown after a login.
+func motd(f facts) string {
+	return f.release + `: ros status, ros service ps, docker ps
+What lasts is in /home, /root, /var/lib/docker and /var/lib/testudo; the rest is made anew at each boot.
+`
+}
+
+// hosts makes the machine find itself by name without a network.
+func hosts(hostname string) string {
+	return "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\nff02::1 ip6-allnodes\nff02::2 ip6-allrouters\n" +
+		"127.0.1.1 " + hostname + "\n"
+}
+
+// releaseName reads PRETTY_NAME out of an os-release file.
+func releaseName(osRelease string) string {
+	for line := range strings.Lines(osRelease) {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(line), "PRETTY_NAME="); ok {
+			return strings.Trim(value, `"'`)
+		}
+	}
+	return "Testudo"
+}
