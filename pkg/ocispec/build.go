@@ -253,4 +253,3 @@ func notifyMount(svc *service.Service, opt Options) (mount []specs.Mount, socket
 func within(name, dir string) bool {
 	return name == dir || strings.HasPrefix(name, strings.TrimSuffix(dir, "/")+"/")
 }
-
