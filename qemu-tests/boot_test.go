@@ -100,7 +100,7 @@ func TestCoreBootsToALogin(t *testing.T) {
 
 func TestSerialConsoleHasALoginPrompt(t *testing.T) {
 	t.Parallel()
-	m := boot(t, setup{args: "testudo.console.autologin="})
+	m := boot(t, setup{prompt: true})
 	if _, err := m.WaitLine(m.within(bootTime), regexp.MustCompile(`login: $`)); err != nil {
 		t.Fatal(err)
 	}

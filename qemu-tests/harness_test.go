@@ -91,6 +91,7 @@ type setup struct {
 	forwards    []qemu.Forward
 	args        string // more kernel arguments
 	reboot      bool   // a reboot boots again instead of ending QEMU
+	prompt      bool   // a login prompt on the serial console instead of a shell
 	allow       string // regular expression of log lines that are expected here
 }
 
@@ -143,7 +144,10 @@ func (s setup) config(t *testing.T, h *host) qemu.Config {
 	cfg := qemu.Config{
 		Name: t.Name(), Accel: h.accel, Memory: 512, CPUs: 2, Disks: s.disks, Network: qemu.IsolatedNet, Reboot: s.reboot,
 		Kernel: h.dist("vmlinuz"), Initrd: h.dist("initrd-core.img"),
-		Append: strings.TrimSpace("console=ttyS0 no_timer_check panic=-1 testudo.console.autologin=ttyS0 " + s.args),
+		Append: strings.TrimSpace("console=ttyS0 no_timer_check panic=-1 " + s.args),
+	}
+	if !s.prompt {
+		cfg.Append += " testudo.console.autologin=ttyS0"
 	}
 	if s.full {
 		cfg.Initrd, cfg.Memory = h.dist("initrd.img"), 1024
