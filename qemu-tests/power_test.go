@@ -27,19 +27,6 @@ func TestPoweroffFromSSHLeavesACleanStateDisk(t *testing.T) {
 	m.h.checkDisk(t, disk)
 }
 
-func TestThePowerButtonPowersOff(t *testing.T) {
-	t.Parallel()
-	m := boot(t, setup{})
-	m.login("ros").waitReady(coreServices()...)
-	if err := m.PowerButton(m.within(commandTime)); err != nil {
-		t.Fatal(err)
-	}
-	m.waitExit()
-	if !strings.Contains(m.Text(), "Power down") {
-		t.Error("QEMU ended without the kernel's own last line")
-	}
-}
-
 func TestRebootComesBack(t *testing.T) {
 	t.Parallel()
 	m := boot(t, setup{reboot: true})
