@@ -58,24 +58,41 @@ func parseLock(text string) (*Lock, error) {
 	return l, nil
 }
 
-// Update notes the versions that were used and returns what differs from
+// Note remembers packages that were not locked yet and returns how the others
+// differ from what is locked, which stays: a build on a mirror that has moved on
+// does not change what the next one aims at.
+func (l *Lock) Note(used []Package) []Change { return l.compare(used, false) }
+
+// Update locks the versions that were used and returns what differs from
 // before. With prune, packages that were not used are forgotten.
 func (l *Lock) Update(used []Package, prune bool) []Change {
-	var changes []Change
-	seen := map[string]bool{}
-	for _, p := range used {
-		old, ok := l.entries[p.Name]
-		if seen[p.Name] = true; ok && old.version == p.Version && old.sha256 == p.SHA256 {
-			continue
-		}
-		changes = append(changes, Change{p.Name, old.version, p.Version})
-		l.entries[p.Name] = locked{p.Version, p.SHA256}
-	}
+	changes := l.compare(used, true)
 	if prune {
+		seen := map[string]bool{}
+		for _, p := range used {
+			seen[p.Name] = true
+		}
 		for name := range l.entries {
 			if !seen[name] {
 				delete(l.entries, name)
 			}
+		}
+	}
+	return changes
+}
+
+func (l *Lock) compare(used []Package, replace bool) []Change {
+	var changes []Change
+	told := map[string]bool{}
+	for _, p := range used {
+		old, ok := l.entries[p.Name]
+		if told[p.Name] || ok && old == (locked{p.Version, p.SHA256}) {
+			continue
+		}
+		told[p.Name] = true
+		changes = append(changes, Change{p.Name, old.version, p.Version})
+		if replace || !ok {
+			l.entries[p.Name] = locked{p.Version, p.SHA256}
 		}
 	}
 	sort.Slice(changes, func(i, j int) bool { return changes[i].Name < changes[j].Name })

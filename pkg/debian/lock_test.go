@@ -45,6 +45,24 @@ func TestUpdateTellsWhatChanged(t *testing.T) {
 	}
 }
 
+func TestNoteKeepsWhatIsLocked(t *testing.T) {
+	sum := " " + strings.Repeat("a", 64)
+	l, err := parseLock("same 1" + sum + "\nnewer 1" + sum)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := l.Note([]Package{pkg("same", "1", 'a'), pkg("newer", "2", 'b'), pkg("newer", "2", 'b'), pkg("added", "1", 'd')})
+	if want := []Change{{"added", "", "1"}, {"newer", "1", "2"}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if e := l.entries["newer"]; e.version != "1" {
+		t.Errorf("newer is locked at %s", e.version)
+	}
+	if e := l.entries["added"]; e.version != "1" {
+		t.Errorf("added is locked at %q", e.version)
+	}
+}
+
 func TestABrokenLockNamesTheLine(t *testing.T) {
 	sum := strings.Repeat("a", 64)
 	for text, want := range map[string]string{

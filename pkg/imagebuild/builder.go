@@ -71,11 +71,16 @@ func New(ctx context.Context, cfg Config) (*Builder, error) {
 	return b, err
 }
 
-// writeLock notes the versions that were used and says what differs from the
-// lock file. With prune, entries that were not used go.
+// writeLock says where the versions that were used differ from the lock file,
+// and locks new packages; only a refresh locks other versions. With prune,
+// entries that were not used go.
 func (b *Builder) writeLock(prune bool) error {
+	note := b.lock.Note
+	if b.cfg.Refresh {
+		note = func(used []debian.Package) []debian.Change { return b.lock.Update(used, prune) }
+	}
 	added := 0
-	for _, c := range b.lock.Update(b.used, prune) {
+	for _, c := range note(b.used) {
 		if c.Old == "" {
 			added++
 			continue
