@@ -32,7 +32,7 @@ func (b *Builder) goProgram(ctx context.Context, r *recipe.Recipe, p recipe.Prog
 	if p.CGO {
 		cc, pkgConfig, err := b.compiler(ctx, p.Static)
 		if err != nil {
-			return g, fmt.Errorf("C compiler for %s: %w", p.Package, err)
+			return g, fmt.Errorf("compiler for %s: %w", p.Package, err)
 		}
 		g.Env["CC"], g.Env["PKG_CONFIG"] = cc, pkgConfig
 	}
