@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -48,8 +47,8 @@ func TestTheStepsOfTheBoot(t *testing.T) {
 		{"boot-modules", "system-image", "root", "filesystems"},     //
 		{"drivers", "state-disk", "machine-id"},                     //
 		{"state-disk", "clock"},                                     // the last shutdown's time
-		{"state-disk", "random-seed", "processes", "rosd"},          // undone in reverse
-		{"machine-record", "rosd"},                                  // rosd reads the record
+		{"state-disk", "random-seed", "processes", "services"},      // undone in reverse
+		{"machine-id", "services"},                                  // rosd waits for the latter
 		{"folders", "drivers", "containerd", "rosd", "boot-record"}, //
 	} {
 		for i := 1; i < len(order); i++ {
@@ -329,27 +328,5 @@ func TestThreadsNamed(t *testing.T) {
 	slices.Sort(got)
 	if !slices.Equal(got, []int{7, 12}) {
 		t.Fatalf("got %v", got)
-	}
-}
-
-func TestAwaitFile(t *testing.T) {
-	dir := t.TempDir()
-	file := filepath.Join(dir, "api.sock")
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	found := make(chan error, 1)
-	go func() { found <- awaitFile(ctx, file) }()
-	for _, name := range []string{"other", "api.sock"} {
-		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := <-found; err != nil {
-		t.Fatal(err)
-	}
-	ended, end := context.WithCancel(t.Context())
-	end()
-	if err := awaitFile(ended, filepath.Join(dir, "never")); err == nil {
-		t.Fatal("a file that is not there was found")
 	}
 }

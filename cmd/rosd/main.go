@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/testudo-os/testudo/pkg/api"
+	"github.com/testudo-os/testudo/pkg/await"
 	"github.com/testudo-os/testudo/pkg/layout"
 	"github.com/testudo-os/testudo/pkg/manager"
 	"github.com/testudo-os/testudo/pkg/notify"
@@ -39,6 +40,10 @@ func run(log *slog.Logger) error {
 	ctx, leave := context.WithCancelCause(context.Background())
 	defer leave(nil)
 
+	// PID 1 writes it when the state disk is in its place.
+	if err := await.File(ctx, layout.MachineRecord); err != nil {
+		return err
+	}
 	resolved := configure(ctx, log)
 	set := loadServices(resolved, log)
 	store, err := openLogs()
