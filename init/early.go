@@ -18,6 +18,8 @@ func (m *machine) mountKernelFilesystems(context.Context) error {
 	unix.Umask(0o022)
 	err := mount.All("/", mount.Early())
 	m.deferCryptoTests("/proc")
+	// Before there are other programs. A kernel without it has no such file.
+	_ = writeFile(hugePages, "madvise")
 	return err
 }
 

@@ -9,6 +9,11 @@ import (
 	"strings"
 )
 
+// hugePages says who gets pages of 2 MiB: programs that ask for them. Where
+// everyone does (Debian's default) each Go program's small heap takes several,
+// of which it uses little: 80 MiB on an idle system.
+const hugePages = "/sys/kernel/mm/transparent_hugepage/enabled"
+
 // setting is one file below /proc/sys.
 type setting struct{ key, value string }
 
