@@ -43,13 +43,13 @@ func TestTheStepsOfTheBoot(t *testing.T) {
 	}
 	for _, order := range [][]string{
 		{"kernel-filesystems", "kernel-log", "kernel-arguments"},
-		{"reaper", "state-disk"},                                    // e2fsck is a child
-		{"boot-modules", "system-image", "root", "filesystems"},     //
-		{"drivers", "state-disk", "machine-id"},                     //
-		{"state-disk", "clock"},                                     // the last shutdown's time
-		{"state-disk", "random-seed", "processes", "services"},      // undone in reverse
-		{"machine-id", "services"},                                  // rosd waits for the latter
-		{"folders", "drivers", "containerd", "rosd", "boot-record"}, //
+		{"reaper", "state-disk"},                                            // e2fsck is a child
+		{"boot-modules", "system-image", "root", "filesystems"},             //
+		{"drivers", "state-disk", "machine-id"},                             //
+		{"state-disk", "clock"},                                             // the last shutdown's time
+		{"state-disk", "random-seed", "processes", "services"},              // undone in reverse
+		{"machine-id", "services"},                                          // rosd waits for the latter
+		{"root", "drivers", "folders", "containerd", "rosd", "boot-record"}, //
 	} {
 		for i := 1; i < len(order); i++ {
 			if at[order[i-1]] >= at[order[i]] {
@@ -328,5 +328,13 @@ func TestThreadsNamed(t *testing.T) {
 	slices.Sort(got)
 	if !slices.Equal(got, []int{7, 12}) {
 		t.Fatalf("got %v", got)
+	}
+}
+
+func TestMemoryKeptFree(t *testing.T) {
+	for total, want := range map[float64]int{0: 128, 192 << 10: 1773, 1 << 20: 4096, 64 << 20: 32768, 1 << 40: 256 << 10} {
+		if got := minFree(total); got != want {
+			t.Errorf("of %v kB: %d kB, want %d", total, got, want)
+		}
 	}
 }

@@ -40,13 +40,13 @@ func (m *machine) steps() []boot.Step {
 		{Name: "boot-modules", Do: m.loadBootModules},                   // 6: what reaches the system image and disks
 		{Name: "system-image", Do: m.mountSystemImage, Needed: true},    // 7: loop, dm-verity, EROFS
 		{Name: "root", Do: m.switchRoot, Needed: true},                  // 8: it becomes /
-		{Name: "filesystems", Do: m.mountFilesystems},                   // 9: /run, /tmp, /etc, cgroup2, ...
-		{Name: "kernel-settings", Do: m.setKernel},                      // 10: sysctls
-		{Name: "folders", Do: m.makeFolders},                            // 11: /run/testudo, /var/tmp, ...
-		{Name: "etc", Do: m.fillEtc},                                    // 12: from its skeleton
-		{Name: "cgroups", Do: m.delegateControllers},                    // 13: for everyone below
-		{Name: "build-clock", Do: m.raiseClock},                         // 14: never before the build
-		{Name: "drivers", Do: m.loadDrivers},                            // 15: for disks and networks; udev has the rest
+		{Name: "drivers", Do: m.loadDrivers},                            // 9: for disks and networks; udev has the rest
+		{Name: "filesystems", Do: m.mountFilesystems},                   // 10: /run, /tmp, /etc, cgroup2, ...
+		{Name: "kernel-settings", Do: m.setKernel},                      // 11: sysctls
+		{Name: "folders", Do: m.makeFolders},                            // 12: /run/testudo, /var/tmp, ...
+		{Name: "etc", Do: m.fillEtc},                                    // 13: from its skeleton
+		{Name: "cgroups", Do: m.delegateControllers},                    // 14: for everyone below
+		{Name: "build-clock", Do: m.raiseClock},                         // 15: never before the build
 		{Name: "containerd", Do: m.startContainerd},                     // 16: starts while drivers wait for disks; stopped with rosd
 		{Name: "rosd", Do: m.startRosd},                                 // 17: so does it; it waits for step 26
 		{Name: "loopback", Do: m.raiseLoopback},                         // 18
