@@ -2,15 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
+	"github.com/testudo-os/testudo/pkg/await"
 	"github.com/testudo-os/testudo/pkg/layout"
 	"github.com/testudo-os/testudo/pkg/state"
-	"golang.org/x/sys/unix"
 )
 
 // Levels of the kernel's console: it shows what is graver than them.
@@ -25,7 +22,7 @@ const (
 // keeps the console for people from then on: warnings and worse only, unless
 // the kernel command line asks for something else.
 func (m *machine) announceWhenUp(ctx context.Context) {
-	if err := awaitFile(ctx, layout.APISocket); err != nil {
+	if err := await.File(ctx, layout.APISocket); err != nil {
 		m.log.Warnf("wait for rosd: %v", err)
 		return
 	}
@@ -85,28 +82,4 @@ func lowerConsole(level int) error {
 		return nil
 	}
 	return writeFile(printkFile, fmt.Sprint(level))
-}
-
-// awaitFile waits until a file is there, in a folder that is.
-func awaitFile(ctx context.Context, name string) error {
-	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
-	if err != nil {
-		return fmt.Errorf("watch for %s: %w", name, err)
-	}
-	events := os.NewFile(uintptr(fd), "inotify")
-	defer events.Close()
-	stop := context.AfterFunc(ctx, func() { events.Close() })
-	defer stop()
-	if _, err := unix.InotifyAddWatch(fd, filepath.Dir(name), unix.IN_CREATE|unix.IN_MOVED_TO); err != nil {
-		return fmt.Errorf("watch for %s: %w", name, err)
-	}
-	buf := make([]byte, 4096)
-	for {
-		if _, err := os.Lstat(name); err == nil {
-			return nil
-		}
-		if _, err := events.Read(buf); err != nil {
-			return errors.Join(ctx.Err(), fmt.Errorf("watch for %s: %w", name, err))
-		}
-	}
 }

@@ -37,13 +37,14 @@ func (m *machine) startContainerd(context.Context) error {
 	return nil
 }
 
-// startRosd starts rosd, which waits for containerd's socket itself.
+// startRosd starts rosd, which waits for containerd's socket and for the
+// machine's record itself.
 func (m *machine) startRosd(context.Context) error {
 	m.rosd = m.supervise("rosd", layout.Rosd)
 	return nil
 }
 
-// stopServices undoes both: rosd stops all services in reverse order of
+// stopServices undoes these: rosd stops all services in reverse order of
 // dependency and ends, then containerd has nothing left to do.
 func (m *machine) stopServices(ctx context.Context) error {
 	return errors.Join(

@@ -18,13 +18,19 @@ func (m *machine) mountKernelFilesystems(context.Context) error {
 	unix.Umask(0o022)
 	err := mount.All("/", mount.Early())
 	m.deferCryptoTests("/proc")
+	// Before there are other programs. A kernel without it has no such file.
+	_ = writeFile(hugePages, "madvise")
 	return err
 }
 
 // openKernelLog directs our lines there. The kernel would otherwise drop lines
 // of a program that writes more than ten in five seconds.
 func (m *machine) openKernelLog(context.Context) error {
-	err := writeFile("/proc/sys/kernel/printk_devkmsg", "on\n") // it insists on the line's end
+	const setting = "/proc/sys/kernel/printk_devkmsg"
+	var err error
+	if readLine(setting) != "on" { // what the command line says is final
+		err = writeFile(setting, "on\n") // it insists on the line's end
+	}
 	f, openErr := os.OpenFile("/dev/kmsg", os.O_WRONLY|unix.O_CLOEXEC, 0)
 	if openErr == nil {
 		m.log.Attach(f)

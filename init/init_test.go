@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -44,13 +43,13 @@ func TestTheStepsOfTheBoot(t *testing.T) {
 	}
 	for _, order := range [][]string{
 		{"kernel-filesystems", "kernel-log", "kernel-arguments"},
-		{"reaper", "state-disk"},                                    // e2fsck is a child
-		{"boot-modules", "system-image", "root", "filesystems"},     //
-		{"drivers", "state-disk", "machine-id"},                     //
-		{"state-disk", "clock"},                                     // the last shutdown's time
-		{"state-disk", "random-seed", "processes", "rosd"},          // undone in reverse
-		{"machine-record", "rosd"},                                  // rosd reads the record
-		{"folders", "drivers", "containerd", "rosd", "boot-record"}, //
+		{"reaper", "state-disk"},                                            // e2fsck is a child
+		{"boot-modules", "system-image", "root", "filesystems"},             //
+		{"drivers", "state-disk", "machine-id"},                             //
+		{"state-disk", "clock"},                                             // the last shutdown's time
+		{"state-disk", "random-seed", "processes", "services"},              // undone in reverse
+		{"machine-id", "services"},                                          // rosd waits for the latter
+		{"root", "drivers", "folders", "containerd", "rosd", "boot-record"}, //
 	} {
 		for i := 1; i < len(order); i++ {
 			if at[order[i-1]] >= at[order[i]] {
@@ -332,24 +331,10 @@ func TestThreadsNamed(t *testing.T) {
 	}
 }
 
-func TestAwaitFile(t *testing.T) {
-	dir := t.TempDir()
-	file := filepath.Join(dir, "api.sock")
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	found := make(chan error, 1)
-	go func() { found <- awaitFile(ctx, file) }()
-	for _, name := range []string{"other", "api.sock"} {
-		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
-			t.Fatal(err)
+func TestMemoryKeptFree(t *testing.T) {
+	for total, want := range map[float64]int{0: 128, 192 << 10: 1773, 1 << 20: 4096, 64 << 20: 32768, 1 << 40: 256 << 10} {
+		if got := minFree(total); got != want {
+			t.Errorf("of %v kB: %d kB, want %d", total, got, want)
 		}
-	}
-	if err := <-found; err != nil {
-		t.Fatal(err)
-	}
-	ended, end := context.WithCancel(t.Context())
-	end()
-	if err := awaitFile(ended, filepath.Join(dir, "never")); err == nil {
-		t.Fatal("a file that is not there was found")
 	}
 }

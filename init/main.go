@@ -40,24 +40,24 @@ func (m *machine) steps() []boot.Step {
 		{Name: "boot-modules", Do: m.loadBootModules},                   // 6: what reaches the system image and disks
 		{Name: "system-image", Do: m.mountSystemImage, Needed: true},    // 7: loop, dm-verity, EROFS
 		{Name: "root", Do: m.switchRoot, Needed: true},                  // 8: it becomes /
-		{Name: "filesystems", Do: m.mountFilesystems},                   // 9: /run, /tmp, /etc, cgroup2, ...
-		{Name: "kernel-settings", Do: m.setKernel},                      // 10: sysctls
-		{Name: "folders", Do: m.makeFolders},                            // 11: /run/testudo, /var/tmp, ...
-		{Name: "etc", Do: m.fillEtc},                                    // 12: from its skeleton
-		{Name: "cgroups", Do: m.delegateControllers},                    // 13: for everyone below
-		{Name: "build-clock", Do: m.raiseClock},                         // 14: never before the build
-		{Name: "drivers", Do: m.loadDrivers},                            // 15: for disks and networks; udev has the rest
+		{Name: "drivers", Do: m.loadDrivers},                            // 9: for disks and networks; udev has the rest
+		{Name: "filesystems", Do: m.mountFilesystems},                   // 10: /run, /tmp, /etc, cgroup2, ...
+		{Name: "kernel-settings", Do: m.setKernel},                      // 11: sysctls
+		{Name: "folders", Do: m.makeFolders},                            // 12: /run/testudo, /var/tmp, ...
+		{Name: "etc", Do: m.fillEtc},                                    // 13: from its skeleton
+		{Name: "cgroups", Do: m.delegateControllers},                    // 14: for everyone below
+		{Name: "build-clock", Do: m.raiseClock},                         // 15: never before the build
 		{Name: "containerd", Do: m.startContainerd},                     // 16: starts while drivers wait for disks; stopped with rosd
-		{Name: "loopback", Do: m.raiseLoopback},                         // 17
-		{Name: "hostname", Do: m.setHostname},                           // 18
-		{Name: "state-disk", Do: m.attachState, Undo: m.detachState},    // 19: or RAM
-		{Name: "clock", Do: m.raiseClock},                               // 20: nor before the last shutdown
-		{Name: "machine-id", Do: m.setMachineID},                        // 21
-		{Name: "random-seed", Do: m.rotateSeed, Undo: m.saveSeed},       // 22
-		{Name: "watchdog", Do: m.openWatchdog},                          // 23: feeds it until the end
-		{Name: "machine-record", Do: m.writeMachineRecord},              // 24: what rosd tells users
+		{Name: "rosd", Do: m.startRosd},                                 // 17: so does it; it waits for step 26
+		{Name: "loopback", Do: m.raiseLoopback},                         // 18
+		{Name: "hostname", Do: m.setHostname},                           // 19
+		{Name: "state-disk", Do: m.attachState, Undo: m.detachState},    // 20: or RAM
+		{Name: "clock", Do: m.raiseClock},                               // 21: nor before the last shutdown
+		{Name: "machine-id", Do: m.setMachineID},                        // 22
+		{Name: "random-seed", Do: m.rotateSeed, Undo: m.saveSeed},       // 23
+		{Name: "watchdog", Do: m.openWatchdog},                          // 24: feeds it until the end
 		{Name: "processes", Do: m.allowProcesses, Undo: m.endProcesses}, // 25: whoever is left at the end
-		{Name: "rosd", Do: m.startRosd, Undo: m.stopServices},           // 26: ends the services first
+		{Name: "services", Do: m.allowServices, Undo: m.stopServices},   // 26: the machine's record, which rosd waits for; ends the services first
 		{Name: "boot-record", Do: m.writeBootRecord},                    // 27
 	}
 }

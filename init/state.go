@@ -177,8 +177,9 @@ type machineRecord struct {
 	Warnings    []string `json:"warnings,omitempty"`
 }
 
-// writeMachineRecord tells rosd what went wrong so far.
-func (m *machine) writeMachineRecord(context.Context) error {
+// allowServices tells rosd what went wrong so far. rosd has waited for that:
+// what services need is in place.
+func (m *machine) allowServices(context.Context) error {
 	return boot.WriteJSON(layout.MachineRecord, machineRecord{
 		StateDevice: m.state.Device,
 		StateReason: m.state.Reason,

@@ -36,7 +36,7 @@ func buildCommand(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("build", flag.ContinueOnError)
 	f.StringVar(&variant, "variant", "", "build only `default` or core (without the user runtime)")
 	f.StringVar(&o.kernel, "kernel", "cloud", "Debian's `cloud` kernel for virtual machines, or the generic one")
-	f.StringVar(&o.compression, "compression", quickCompression, "of the system image, as mkfs.erofs -z takes it; zstd,level=9 for a release")
+	f.StringVar(&o.compression, "compression", coldCompression, "of what the boot does not read, as mkfs.erofs -z takes it; zstd,level=19 for a release")
 	if err := parseFlags(f, args); err != nil {
 		return err
 	}
@@ -175,17 +175,22 @@ func (b *builder) systemImage(ctx context.Context, variant, compression string) 
 	if c.Services, err = serviceFiles(variant); err != nil {
 		return nil, err
 	}
+	hot := hotFiles()
 	for _, img := range b.built {
 		if slices.Contains(leftOut(variant), img.Name) {
 			continue
 		}
 		i := sysimg.Image{Name: img.Name, Ref: img.Image.Ref, Manifest: img.Image.Manifest, Config: img.Image.Config}
 		for _, l := range img.Layers {
-			i.Layers = append(i.Layers, sysimg.Layer{DiffID: l.DiffID, Blob: b.images.Erofs(l.DiffID)})
+			layer := sysimg.Layer{DiffID: l.DiffID, Blob: b.images.Erofs(l.DiffID)}
+			i.Layers = append(i.Layers, layer)
+			if !slices.Contains(leftOut("core"), img.Name) && !slices.Contains(hot, layer.Path()) {
+				hot = append(hot, layer.Path())
+			}
 		}
 		c.Images = append(c.Images, i)
 	}
-	return sysimg.Build(ctx, b.tools.Command, c, systemImageOptions(epoch, compression), filepath.Join(cacheDir, "system"))
+	return sysimg.Build(ctx, b.tools.Command, c, systemImageOptions(epoch, compression, hot), filepath.Join(cacheDir, "system"))
 }
 
 func (b *builder) writeOCI() error {

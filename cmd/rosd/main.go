@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/testudo-os/testudo/pkg/api"
+	"github.com/testudo-os/testudo/pkg/await"
 	"github.com/testudo-os/testudo/pkg/layout"
 	"github.com/testudo-os/testudo/pkg/manager"
 	"github.com/testudo-os/testudo/pkg/notify"
@@ -39,6 +40,12 @@ func run(log *slog.Logger) error {
 	ctx, leave := context.WithCancelCause(context.Background())
 	defer leave(nil)
 
+	early := connectEarly(ctx)
+	// PID 1 writes it when the state disk is in its place.
+	if err := await.File(ctx, layout.MachineRecord); err != nil {
+		return err
+	}
+	early.stopPreparing()
 	resolved := configure(ctx, log)
 	set := loadServices(resolved, log)
 	store, err := openLogs()
@@ -49,7 +56,7 @@ func run(log *slog.Logger) error {
 	var m *manager.Manager
 	listener := notify.New(layout.NotifyDir, func(msg notify.Message) { m.Notified(msg) })
 	defer listener.Close()
-	m = manager.New(set, managerOptions(store, listener, log))
+	m = manager.New(set, managerOptions(early, store, listener, log))
 
 	socket, err := api.Listen(layout.APISocket, layout.GIDSudo)
 	if err != nil {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"log/slog"
 	"os"
 	"slices"
@@ -14,7 +13,6 @@ import (
 	"github.com/testudo-os/testudo/pkg/logs"
 	"github.com/testudo-os/testudo/pkg/manager"
 	"github.com/testudo-os/testudo/pkg/notify"
-	"github.com/testudo-os/testudo/pkg/runtime"
 	"github.com/testudo-os/testudo/pkg/service"
 )
 
@@ -64,15 +62,9 @@ func openLogs() (*logs.Store, error) {
 	return logs.Open(opt)
 }
 
-func managerOptions(store *logs.Store, listener *notify.Listener, log *slog.Logger) manager.Options {
+func managerOptions(early *earlyRuntime, store *logs.Store, listener *notify.Listener, log *slog.Logger) manager.Options {
 	return manager.Options{
-		Connect: func(ctx context.Context) (manager.Runtime, error) {
-			return runtime.Connect(ctx, runtime.Options{
-				Socket: layout.ContainerdSocket, Namespace: layout.Namespace, Images: layout.Images,
-				IODir: layout.IODir, NotifyDir: layout.NotifyDir,
-				Runc: layout.Runc, RuncRoot: layout.RuncRoot, InitBinary: layout.Tini,
-			})
-		},
+		Connect: early.runtime,
 		Attach: func(svc *service.Service) error {
 			if svc.Ready == service.ReadyNotify {
 				if err := listener.Listen(svc.Name); err != nil {

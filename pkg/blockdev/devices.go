@@ -148,6 +148,9 @@ func (d Device) Probe() (Info, error) {
 		return Info{}, fmt.Errorf("probe: %w", err)
 	}
 	defer f.Close()
+	if d.noMedium(f) {
+		return Info{}, fmt.Errorf("probe %s: %w", d.Path, unix.ENOMEDIUM)
+	}
 	info, err := Probe(f)
 	if err != nil {
 		return Info{}, fmt.Errorf("probe %s: %w", d.Path, err)
@@ -166,6 +169,9 @@ func (d Device) Empty() (bool, error) {
 		return false, fmt.Errorf("look for data: %w", err)
 	}
 	defer f.Close()
+	if d.noMedium(f) {
+		return false, nil
+	}
 	empty, err := Empty(f, d.Size)
 	if err != nil {
 		return false, fmt.Errorf("look for data on %s: %w", d.Path, err)

@@ -31,9 +31,11 @@ type Content struct {
 func Write(w io.Writer, c Content) error {
 	a := cpio.NewWriter(w)
 	// The kernel opens /dev/console for init before init can mount anything.
+	// Where there is none, Go's runtime opens /dev/null instead, or gives up.
 	steps := []func() error{
 		func() error { return a.Dir("dev", 0o755) },
 		func() error { return a.CharDevice("dev/console", 0o600, 5, 1) },
+		func() error { return a.CharDevice("dev/null", 0o666, 1, 3) },
 		func() error { return addFile(a, "init", 0o755, c.Init) },
 		func() error { return addModules(a, c.Modules) },
 		func() error { return addSystemImage(a, c) },

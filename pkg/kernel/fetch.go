@@ -59,7 +59,7 @@ func Fetch(ctx context.Context, archive *debian.Archive, command Command, cacheD
 	pkg := pkgs[0]
 	k := &Kernel{Release: strings.TrimPrefix(pkg.Name, "linux-image-"), Version: pkg.Version}
 	// The number changes when what prepare does changes.
-	root := filepath.Join(cacheDir, "kernel", k.Release+"_"+pkg.SHA256[:12]+"_1")
+	root := filepath.Join(cacheDir, "kernel", k.Release+"_"+pkg.SHA256[:12]+"_2")
 	k.Image = filepath.Join(root, "boot", "vmlinuz-"+k.Release)
 	k.Modules = filepath.Join(root, "usr", "lib", "modules", k.Release)
 	if _, err := os.Stat(root); err == nil {
@@ -98,8 +98,21 @@ func prepare(ctx context.Context, command Command, release, deb, root string) (e
 	if err := os.Symlink("usr/lib", filepath.Join(tmp, "lib")); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
-	if out, err := command(ctx, "depmod", "-b", tmp, release).CombinedOutput(); err != nil {
-		return fmt.Errorf("depmod: %w\n%s", err, out)
+	depmod := func() error {
+		if out, err := command(ctx, "depmod", "-b", tmp, release).CombinedOutput(); err != nil {
+			return fmt.Errorf("depmod: %w\n%s", err, out)
+		}
+		return nil
+	}
+	// Once to know what needs what, and again for what remains.
+	if err := depmod(); err != nil {
+		return err
+	}
+	if err := trim(filepath.Join(tmp, "usr", "lib", "modules", release)); err != nil {
+		return fmt.Errorf("trim modules: %w", err)
+	}
+	if err := depmod(); err != nil {
+		return err
 	}
 	if err := os.Rename(tmp, root); !errors.Is(err, os.ErrExist) {
 		return err

@@ -10,26 +10,12 @@ import (
 
 // required are the modules without which no system image is reached: it is a
 // compressed EROFS on dm-verity on a loop device. A kernel may have them built
-// in.
-func required() []string {
-	return []string{
-		"loop", "dm_mod", "dm_verity", "erofs", "overlay",
-		"virtio_pci", "virtio_blk", "ext4", // the state disk of most virtual machines
-		"isofs", "vfat", "nls_ascii", "nls_cp437", // seeds and boot partitions
-	}
-}
+// in. Drivers of disks are in the system image.
+func required() []string { return []string{"loop", "dm_mod", "dm_verity", "erofs"} }
 
-// optional are drivers for the disks of other machines and processors, where
-// the kernel has them. They are loaded only when a device asks for them.
+// optional are those that help, where the kernel has them.
 func optional() []string {
-	return []string{
-		"sha256_ssse3", // dm-verity hashes every block that is read
-		"virtio_scsi", "virtio_mmio", "nvme", "sd_mod", "sr_mod", "ahci", "ata_piix", "ata_generic",
-		"hv_vmbus", "hv_storvsc", "vmw_pvscsi", "mptspi", "mptsas", "xen_blkfront", "nd_pmem", "nfit",
-		"xhci_pci", "ehci_pci", "usb_storage", "uas", "mmc_block", "sdhci_pci", "sdhci_acpi",
-		"megaraid_sas", "mpt3sas", "hpsa", "aacraid",
-		"nls_utf8", "efivarfs",
-	}
+	return []string{"sha256_ssse3"} // dm-verity hashes every block that is read
 }
 
 // BootFile is one file of the initial ramfs's modules folder.

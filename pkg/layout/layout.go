@@ -7,6 +7,7 @@ package layout
 const (
 	Containerd       = "/usr/bin/containerd"
 	ContainerdConfig = "/usr/share/testudo/containerd.toml"
+	Shim             = "/usr/bin/containerd-shim-runc-v2"
 	Runc             = "/usr/bin/runc"
 	Tini             = "/usr/bin/tini-static" // put before the command of services with `init: true`
 	Rosd             = "/usr/bin/rosd"

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/testudo-os/testudo/pkg/api"
 	"github.com/testudo-os/testudo/pkg/runtime"
 	"github.com/testudo-os/testudo/pkg/service"
 )
@@ -14,7 +15,8 @@ import (
 func (m *Manager) do(action service.Action, now time.Time) (done bool) {
 	name := action.Service
 	if action.Kind == service.Start {
-		if m.starting >= m.opt.Starts {
+		m.freePlaces()
+		if len(m.places) >= m.opt.Starts {
 			return false
 		}
 		m.startedAs[name] = m.declared[name]
@@ -52,16 +54,9 @@ func (m *Manager) enqueue(name string) (previous, mine chan struct{}) {
 
 func (m *Manager) start(svc service.Service) {
 	rt := m.runtime
-	m.starting++
-	released := false
-	release := func() { // on the owner's goroutine
-		if !released {
-			released = true
-			m.starting--
-		}
-	}
 	previous, mine := m.enqueue(svc.Name)
-	slow := time.AfterFunc(slowStart, func() { m.post(release) })
+	m.places[mine] = place{service: svc.Name, untilReady: svc.Essential}
+	slow := time.AfterFunc(slowStart, func() { m.post(func() { delete(m.places, mine) }) })
 	m.work.Go(func() {
 		defer close(mine)
 		if previous != nil {
@@ -72,12 +67,33 @@ func (m *Manager) start(svc service.Service) {
 		if err == nil {
 			pid, err = rt.Start(m.calls, &svc)
 		}
-		slow.Stop()
+		if err != nil || !svc.Essential {
+			slow.Stop()
+		}
 		m.post(func() {
-			release()
 			m.started(svc.Name, pid, err)
+			if err != nil || !svc.Essential {
+				delete(m.places, mine)
+			}
 		})
 	})
+}
+
+// place is what a start takes of those that are allowed at once. An essential
+// service keeps its own until it is ready: what the machine is for comes first
+// where processors are few.
+type place struct {
+	service    string
+	untilReady bool
+}
+
+// freePlaces takes back those of essential services that are past their start.
+func (m *Manager) freePlaces() {
+	for key, p := range m.places {
+		if p.untilReady && m.status[p.service].State != api.StateStarting {
+			delete(m.places, key)
+		}
+	}
 }
 
 func (m *Manager) remove(name string, keepLayer bool) {

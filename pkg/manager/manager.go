@@ -80,7 +80,7 @@ type Manager struct {
 	waiters   []*waiter
 	runtime   Runtime
 	connected bool
-	starting  int
+	places    map[chan struct{}]place // starts on the way, by their turn in the queue
 	stopping  bool
 	giveUp    time.Time // while stopping without containerd
 	finished  bool
@@ -101,7 +101,7 @@ func New(set *service.Set, opt Options) *Manager {
 		opt: opt, inbox: make(chan func(), 16), gone: make(chan struct{}),
 		declared: map[string]service.Service{}, startedAs: map[string]service.Service{},
 		status: map[string]service.Status{}, dirty: map[string]bool{}, boot: map[string]*bootTimes{},
-		runs: map[string]*run{}, queue: map[string]chan struct{}{}, turn: map[string]int{}, early: map[string]runtime.Exit{},
+		runs: map[string]*run{}, queue: map[string]chan struct{}{}, places: map[chan struct{}]place{}, turn: map[string]int{}, early: map[string]runtime.Exit{},
 	}
 	m.calls, m.stopCalls = context.WithCancel(context.Background())
 	m.load(set)

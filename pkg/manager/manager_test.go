@@ -605,3 +605,32 @@ func TestDeclaredInvalidAndDisabledAreListedWithTheirReason(t *testing.T) {
 		}
 	})
 }
+
+func TestAnEssentialServiceIsReadyBeforeOthersStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newMachine()
+		m := supervise(t, f, t.TempDir(), 1,
+			service.Service{Name: "console", Priority: 1, Essential: true, Ready: service.ReadyNotify},
+			service.Service{Name: "ntp", Priority: 2})
+		defer m.end()
+		m.want("console", api.StateStarting, "READY=1")
+		m.want("ntp", api.StateWaiting, "")
+		m.Notified(notify.Message{Service: "console", Ready: true})
+		m.want("console", api.StateRunning, "")
+		m.want("ntp", api.StateRunning, "")
+	})
+}
+
+func TestAnEssentialServiceThatIsNotReadyHoldsUpOthersForAWhileOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newMachine()
+		m := supervise(t, f, t.TempDir(), 1,
+			service.Service{Name: "console", Priority: 1, Essential: true, Ready: service.ReadyNotify},
+			service.Service{Name: "ntp", Priority: 2})
+		defer m.end()
+		m.want("ntp", api.StateWaiting, "")
+		time.Sleep(slowStart)
+		m.want("console", api.StateStarting, "")
+		m.want("ntp", api.StateRunning, "")
+	})
+}

@@ -25,6 +25,11 @@ type Layer struct {
 	Blob   string // path on the host
 }
 
+// Path is where the layer lies in the system image.
+func (l Layer) Path() string {
+	return path.Join(layout.Layers, "sha256", l.DiffID[:2], l.DiffID+".erofs")
+}
+
 // Content is what a system image is made of.
 type Content struct {
 	Root     *filetree.Tree // the tree of recipe "system"; it is not changed
@@ -64,7 +69,7 @@ func (i Image) addTo(t *filetree.Tree) error {
 		if len(l.DiffID) != 64 {
 			return fmt.Errorf("layer %q: not a SHA-256", l.DiffID)
 		}
-		if err := addFile(t, l.Blob, path.Join(layout.Layers, "sha256", l.DiffID[:2], l.DiffID+".erofs")); err != nil {
+		if err := addFile(t, l.Blob, l.Path()); err != nil {
 			return err
 		}
 	}

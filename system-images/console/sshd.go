@@ -16,12 +16,16 @@ const (
 	sshListening = "Server listening on "
 )
 
-// startSSH keeps sshd running and reports the console ready when it listens.
+// startSSH keeps sshd running and reports the console ready when it answers.
 func (c *console) startSSH(ctx context.Context) {
 	if err := os.MkdirAll(sshdRun, 0o755); err != nil {
 		c.say("%v", err)
 	}
 	ready := sync.OnceFunc(func() {
+		// It may listen on another address only: then listening must do.
+		if err := awaitGreeting(ctx, sshAddress); err != nil {
+			c.say("ssh: no greeting from %s: %v", sshAddress, err)
+		}
 		if err := sdnotify.Send(sdnotify.Ready, sdnotify.Status("ssh answers")); err != nil {
 			c.say("%v", err)
 		}
@@ -33,7 +37,7 @@ func (c *console) startSSH(ctx context.Context) {
 		},
 		Output: func(line string) {
 			if strings.HasPrefix(line, sshListening) {
-				ready()
+				go ready()
 			}
 			c.say("sshd: %s", line)
 		},
