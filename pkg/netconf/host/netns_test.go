@@ -37,6 +37,8 @@ type lab struct {
 	ctl            *netlink.Handle // in the client's namespace
 	far            *netlink.Handle // in the server's
 	near           int             // index of the client's interface
+	host           *Host           // of the client that runs
+	clock          *leaping        // it, with a clock that can be set forward
 	dir            string
 	log            *syncBuffer
 	stop           func()
@@ -61,6 +63,7 @@ func (s *syncBuffer) String() string {
 
 func newLab(t *testing.T) *lab {
 	t.Helper()
+	t.Parallel() // most of a test's time is the kernel's address check
 	if os.Getuid() != 0 {
 		t.Skip("making network namespaces needs root")
 	}
@@ -146,6 +149,11 @@ func (l *lab) start() {
 		Pattern: "td*", Sysctl: "/proc/sys/net", Sysfs: "/sys/class/net", Log: l.log.printf,
 		RunDir: filepath.Join(l.dir, "run"), Resolv: filepath.Join(l.dir, "resolv", "resolv.conf"),
 	}
+	clock := &leaping{Host: h}
+	if l.clock != nil {
+		clock.ahead.Store(l.clock.ahead.Load()) // time does not go back
+	}
+	l.host, l.clock = h, clock
 	go func() {
 		defer close(ended)
 		runtime.LockOSThread()
@@ -158,7 +166,7 @@ func (l *lab) start() {
 		if err != nil {
 			return
 		}
-		m := &netconf.Manager{System: h, Hostname: "lab", Random: func() uint32 { return 1 << 31 }, Log: l.log.printf}
+		m := &netconf.Manager{System: clock, Hostname: "lab", Random: func() uint32 { return 1 << 31 }, Log: l.log.printf}
 		if err := m.Run(ctx, events); err != nil {
 			l.t.Error(err)
 		}
