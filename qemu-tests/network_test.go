@@ -71,9 +71,9 @@ func TestACableThatIsPulledAndPutBack(t *testing.T) {
 	plug(false)
 	told(1, "no carrier")
 	has("ros status", card+": no carrier")
-	has("command ip -4 -o address show dev "+card, "10.0.2.15/24")
-	has("command ip -4 route show default", "10.0.2.2", "linkdown")
-	has("command ip route get 192.0.2.1 2>&1", "Network is unreachable")
+	has("ip -color=never -4 -o address show dev "+card, "10.0.2.15/24")
+	has("ip -color=never -4 route show default", "10.0.2.2", "linkdown")
+	has("ip -color=never route get 192.0.2.1 2>&1", "Network is unreachable")
 	if out := sh.run("cat /etc/resolv.conf"); strings.Contains(out, "nameserver") {
 		t.Errorf("a server that nobody reaches is still in resolv.conf:\n%s", out)
 	}
@@ -82,7 +82,7 @@ func TestACableThatIsPulledAndPutBack(t *testing.T) {
 	told(2, "carrier")
 	told(2, `10\.0\.2\.15/24 for`) // the server has answered again
 	has("ros status", card+": 10.0.2.15/24 from DHCP, gateway 10.0.2.2")
-	has("command ip route get 192.0.2.1", "via 10.0.2.2")
+	has("ip -color=never route get 192.0.2.1", "via 10.0.2.2")
 	has("cat /etc/resolv.conf", "nameserver 10.0.2.3")
 	if got := ros.run("echo here"); got != "here\n" {
 		t.Errorf("the session that was open all the time says %q", got)

@@ -147,6 +147,11 @@ func TestARenewalNamesServerAndAddress(t *testing.T) {
 func FuzzLease6(f *testing.F) {
 	c := NewClient6(testMAC, nil, middle)
 	f.Add(answer6(c, dhcpv6.MessageTypeReply, withAddress(c)).Message.ToBytes())
+	f.Add(answer6(c, dhcpv6.MessageTypeReply, func(m dhcpv6.DHCPv6) {
+		ia := &dhcpv6.OptIANA{IaId: c.iaid()}
+		ia.Options.Add(&dhcpv6.OptIAAddress{IPv6Addr: net.ParseIP("2001:db8::50"), PreferredLifetime: 0xfffffffe * time.Second, ValidLifetime: 0xfffffffe * time.Second})
+		m.AddOption(ia)
+	}).Message.ToBytes())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := dhcpv6.MessageFromBytes(b)
 		if err != nil {
