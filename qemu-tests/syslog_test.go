@@ -118,7 +118,7 @@ func rfc5424(priority, rest string) string {
 	return `^<` + priority + `>1 \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d) forwards ` + rest
 }
 
-func TestLogsAreForwardedByUDP(t *testing.T) {
+func TestTheSystemLogIsForwardedByUDP(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t)
 	r.udp()
@@ -129,7 +129,7 @@ func TestLogsAreForwardedByUDP(t *testing.T) {
 	r.expect(rfc5424("155", `app - - - +hello\n?$`))
 }
 
-func TestLogsAreForwardedByTCPAndWaitWhileTheReceiverIsAway(t *testing.T) {
+func TestTheSystemLogIsForwardedByTCPAndWaitsWhileTheReceiverIsAway(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t)
 	r.tcp()

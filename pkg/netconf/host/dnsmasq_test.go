@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -425,4 +426,38 @@ func TestGarbageOnTheClientPortsChangesNothing(t *testing.T) {
 	if now, ok := l.leased6(); !ok || now != six || !l.hasAddress(leaseAddr) {
 		t.Errorf("the addresses changed: %v", l.addresses6())
 	}
+}
+
+func TestTheSecondInterfaceTakesOverWhileTheFirstHasNoCarrier(t *testing.T) {
+	l := newLab(t)
+	if err := l.pair("td1", "far1", netip.MustParsePrefix("198.51.100.1/24")); err != nil {
+		t.Fatal(err)
+	}
+	l.dnsmasq(pool4, "--interface=far1", "--dhcp-range=198.51.100.50,198.51.100.50,255.255.255.0,2m")
+	l.start()
+	l.told(1, "192.0.2.50/24 for ")
+	l.told(1, "198.51.100.50/24 for ")
+	second, err := l.ctl.LinkByName("td1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	leads := func(index int) func() bool {
+		return func() bool {
+			routes, err := l.ctl.RouteGet(net.IPv4(203, 0, 113, 1))
+			return err == nil && len(routes) == 1 && routes[0].LinkIndex == index
+		}
+	}
+	far, err := l.far.LinkByName("far0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.wait("the way out by the first", leads(l.near))
+	if err := l.far.LinkSetDown(far); err != nil {
+		t.Fatal(err)
+	}
+	l.wait("the way out by the second", leads(second.Attrs().Index))
+	if err := l.far.LinkSetUp(far); err != nil {
+		t.Fatal(err)
+	}
+	l.wait("the way out by the first again", leads(l.near))
 }

@@ -100,7 +100,7 @@ func (l *lab) build() error {
 	if l.far, err = netlink.NewHandleAt(l.server); err != nil {
 		return err
 	}
-	if err := l.ctl.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "td0"}, PeerName: "far0"}); err != nil {
+	if err := l.pair("td0", "far0", netip.PrefixFrom(serverAddr, 24)); err != nil {
 		return err
 	}
 	near, err := l.ctl.LinkByName("td0")
@@ -108,17 +108,25 @@ func (l *lab) build() error {
 		return err
 	}
 	l.near = near.Attrs().Index
-	peer, err := l.ctl.LinkByName("far0")
+	return nil
+}
+
+// pair connects the namespaces; the far end is up and has an address.
+func (l *lab) pair(near, far string, addr netip.Prefix) error {
+	if err := l.ctl.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: near}, PeerName: far}); err != nil {
+		return err
+	}
+	peer, err := l.ctl.LinkByName(far)
 	if err != nil {
 		return err
 	}
 	if err := l.ctl.LinkSetNsFd(peer, int(l.server)); err != nil {
 		return err
 	}
-	if peer, err = l.far.LinkByName("far0"); err != nil {
+	if peer, err = l.far.LinkByName(far); err != nil {
 		return err
 	}
-	if err := l.far.AddrAdd(peer, &netlink.Addr{IPNet: network(netip.PrefixFrom(serverAddr, 24))}); err != nil {
+	if err := l.far.AddrAdd(peer, &netlink.Addr{IPNet: network(addr)}); err != nil {
 		return err
 	}
 	return l.far.LinkSetUp(peer)
