@@ -24,7 +24,7 @@ var boot = time.Date(2026, 11, 21, 4, 0, 0, 0, time.UTC)
 func services() []api.Service {
 	return []api.Service{
 		{Name: "docker", State: api.StateCrashLoop, Reason: "exit 1, 5 times in 40 s, next try in 12 s", Image: "testudo/docker:1", Restarts: 5, Since: boot.Add(50 * time.Second), Source: "docker.yaml:2"},
-		{Name: "network", State: api.StateRunning, Reason: "ready", Ready: true, Essential: true, PID: 212, Image: "testudo/network:1", Since: boot.Add(2 * time.Second), Source: "network.yaml:2"},
+		{Name: "network", State: api.StateRunning, Reason: "eth0: 10.0.2.15/24 from DHCP, gateway 10.0.2.2; eth1: no carrier", Ready: true, Essential: true, PID: 212, Image: "testudo/network:1", Since: boot.Add(2 * time.Second), Source: "network.yaml:2"},
 		{Name: "syslog", State: api.StateDisabled, Reason: "disabled by the configuration", Image: "testudo/syslog:1", Since: boot},
 	}
 }

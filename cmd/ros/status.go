@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -71,7 +72,7 @@ func describe(st api.Status) string {
 		{"state", state(st.Machine)},
 		{"services", tally(st.Services)},
 	}
-	text := align(rows)
+	text := align(append(rows, network(st.Services)...))
 	var wrong []string
 	for _, w := range st.Machine.Warnings {
 		wrong = append(wrong, "  "+w)
@@ -99,6 +100,25 @@ func state(m api.Machine) string {
 		text += " (" + m.StateReason + ")"
 	}
 	return text
+}
+
+// network is what the network service says, a row for each interface.
+func network(services []api.Service) [][]string {
+	at := slices.IndexFunc(services, func(v api.Service) bool { return v.Name == "network" })
+	if at < 0 {
+		return nil
+	}
+	what := services[at].Reason
+	if what == "" {
+		what = string(services[at].State)
+	}
+	var rows [][]string
+	label := "network"
+	for line := range strings.SplitSeq(what, "; ") {
+		rows = append(rows, []string{label, line})
+		label = ""
+	}
+	return rows
 }
 
 // tally counts services by state, in the order of states of a service's life.

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/testudo-os/testudo/pkg/apply"
 	"github.com/testudo-os/testudo/pkg/config"
 	"github.com/testudo-os/testudo/pkg/layout"
 	"github.com/testudo-os/testudo/pkg/render"
@@ -18,7 +19,7 @@ import (
 const configTimeout = 20 * time.Second
 
 // configure reads the configuration and puts in place what concerns the whole
-// machine: its name, and the files services read. Nothing in it stops the
+// machine: its name, its time zone, and the files services read. Nothing in it stops the
 // boot: what is wrong is in the result's Problems.
 func configure(ctx context.Context, log *slog.Logger) *config.Resolved {
 	ctx, cancel := context.WithTimeout(ctx, configTimeout)
@@ -36,6 +37,7 @@ func configure(ctx context.Context, log *slog.Logger) *config.Resolved {
 	if name := resolved.Config.Hostname; name != "" {
 		problem(unix.Sethostname([]byte(name)))
 	}
+	problem(apply.Timezone("/", resolved.Config.Timezone))
 	files, err := render.Files(&resolved.Config)
 	problem(err)
 	problem(render.Write(layout.Rendered, files))

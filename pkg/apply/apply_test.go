@@ -132,17 +132,28 @@ func TestFilesStayBelowTheRoot(t *testing.T) {
 
 func TestTimezone(t *testing.T) {
 	root := newRoot(t)
-	put(t, root, zoneinfo+"/Europe/Lisbon", "TZif")
-	for range 2 {
-		if err := Timezone(root, &config.Config{Timezone: "Europe/Lisbon"}); err != nil {
-			t.Fatal(err)
+	put(t, root, zoneinfo+"/Europe/Lisbon", "TZif2")
+	put(t, root, zoneinfo+"/Etc/UTC", "TZif2")
+	put(t, root, zoneinfo+"/zone.tab", "# no zone")
+	for _, tt := range []struct{ zone, want, problem string }{
+		{"Europe/Lisbon", "Europe/Lisbon", ""},
+		{"Mars/Base", "Etc/UTC", `there is no zone "Mars/Base"`},
+		{"Europe/Lisbon", "Europe/Lisbon", ""},
+		{"Europe", "Etc/UTC", `there is no zone "Europe"`},
+		{"zone.tab", "Etc/UTC", `there is no zone "zone.tab"`},
+		{"Europe/Lisbon", "Europe/Lisbon", ""},
+		{"", "Etc/UTC", ""},
+	} {
+		err := Timezone(root, tt.zone)
+		if tt.problem == "" && err != nil || tt.problem != "" && (err == nil || !strings.Contains(err.Error(), tt.problem)) {
+			t.Errorf("%q: got the error %v", tt.zone, err)
 		}
-	}
-	if link, err := os.Readlink(filepath.Join(root, "etc/localtime")); link != zoneinfo+"/Europe/Lisbon" || err != nil {
-		t.Errorf("got %q, %v", link, err)
-	}
-	if err := Timezone(root, &config.Config{Timezone: "Mars/Base"}); err == nil || !strings.Contains(err.Error(), "Mars/Base is not known") {
-		t.Errorf("got %v", err)
+		if link, err := os.Readlink(filepath.Join(root, "etc/localtime")); link != zoneinfo+"/"+tt.want || err != nil {
+			t.Errorf("%q: /etc/localtime leads to %q, %v", tt.zone, link, err)
+		}
+		if name, err := os.ReadFile(filepath.Join(root, "etc/timezone")); string(name) != tt.want+"\n" || err != nil {
+			t.Errorf("%q: /etc/timezone says %q, %v", tt.zone, name, err)
+		}
 	}
 }
 

@@ -1,12 +1,11 @@
 // Package apply does what the configuration says inside a root: write_files,
-// timezone, bootcmd and runcmd. Accounts are pkg/account's. The console calls
-// it, in this order:
+// bootcmd and runcmd in the console's, the time zone in the host's. Accounts
+// are pkg/account's. rosd calls Timezone; the console calls, in this order:
 //
 //	apply.Bootcmd      at every start
 //	apply.WriteFiles   those without defer
 //	account.Apply
 //	apply.DeferredFiles
-//	apply.Timezone
 //	apply.Runcmd       once per instance
 //
 // Everything does what it can and joins the errors: one bad entry does not

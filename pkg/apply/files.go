@@ -158,39 +158,3 @@ func lookup(root, table, name string) (id, group int, err error) {
 	}
 	return 0, 0, fmt.Errorf("%q is not there", name)
 }
-
-// zoneinfo is where time zones lie.
-const zoneinfo = "/usr/share/zoneinfo"
-
-// Timezone points /etc/localtime at the configured zone.
-func Timezone(root string, cfg *config.Config) error {
-	if cfg.Timezone == "" {
-		return nil
-	}
-	target := filepath.Join(zoneinfo, cfg.Timezone)
-	zone, err := securejoin.SecureJoin(root, target)
-	if err != nil {
-		return fmt.Errorf("timezone: %w", err)
-	}
-	if info, err := os.Stat(zone); err != nil || !info.Mode().IsRegular() {
-		return fmt.Errorf("timezone: %s is not known to this image", cfg.Timezone)
-	}
-	link, err := below(root, "/etc/localtime")
-	if err != nil {
-		return fmt.Errorf("timezone: %w", err)
-	}
-	if err := os.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("timezone: %w", err)
-	}
-	if err := os.Symlink(target, link); err != nil {
-		return fmt.Errorf("timezone: %w", err)
-	}
-	name, err := below(root, "/etc/timezone")
-	if err != nil {
-		return fmt.Errorf("timezone: %w", err)
-	}
-	if err := atomicfile.Write(name, []byte(cfg.Timezone+"\n"), 0o644); err != nil {
-		return fmt.Errorf("timezone: %w", err)
-	}
-	return nil
-}

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
+	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/insomniacslk/dhcp/dhcpv6"
@@ -49,11 +51,13 @@ type Event6 interface{ event6() }
 type (
 	Router6   struct{ Mode Mode6 } // what the last advertisement wants; None6 without carrier
 	Received6 struct{ Message *dhcpv6.Message }
+	Taken6    struct{ Address netip.Addr } // another host has the address, by the kernel's check
 	Tick6     struct{}
 )
 
 func (Router6) event6()   {}
 func (Received6) event6() {}
+func (Taken6) event6()    {}
 func (Tick6) event6()     {}
 
 // Action6 is something the client wants done.
@@ -85,6 +89,8 @@ type Client6 struct {
 	server  dhcpv6.DUID
 	lease   *Lease6
 	problem string
+
+	declined int // addresses, since the last change of mode
 }
 
 // NewClient6 returns a client that waits for a router's word. A lease, when
@@ -122,6 +128,8 @@ func (c *Client6) Handle(now Moment, e Event6) []Action6 {
 		return append(actions, c.router(now, e.Mode)...)
 	case Received6:
 		return append(actions, c.received(now, e.Message)...)
+	case Taken6:
+		return append(actions, c.decline(now, e.Address)...)
 	case Tick6:
 		if now >= c.next {
 			return append(actions, c.tick(now)...)
@@ -130,11 +138,28 @@ func (c *Client6) Handle(now Moment, e Event6) []Action6 {
 	return actions
 }
 
+// decline gives back a lease whose address another host has (RFC 8415,
+// 18.2.8), and asks for another after a pause: a server that offers the same
+// one again must not be asked in a tight circle.
+func (c *Client6) decline(now Moment, taken netip.Addr) []Action6 {
+	if c.mode != Stateful6 || c.lease == nil || !slices.ContainsFunc(c.lease.Addresses, func(a Address6) bool { return a.Address == taken }) {
+		return nil
+	}
+	c.begin(now)
+	m := c.message(now, dhcpv6.MessageTypeDecline)
+	c.lease = nil
+	c.problem = taken.String() + " is taken by another host"
+	c.begin(now)
+	c.declined++
+	c.enter(Soliciting6, now.Add(retryDelay(c.declined, c.random)))
+	return []Action6{Send6{Message: m}, Drop6{Reason: c.problem}}
+}
+
 func (c *Client6) router(now Moment, mode Mode6) []Action6 {
 	if mode == c.mode {
 		return nil
 	}
-	c.mode = mode
+	c.mode, c.declined = mode, 0
 	if mode == None6 {
 		// As with IPv4 a lease outlives the router's silence until its time.
 		c.enter(Idle6, Never)
@@ -296,7 +321,7 @@ func (c *Client6) message(now Moment, t dhcpv6.MessageType) *dhcpv6.Message {
 		return m
 	}
 	ia := &dhcpv6.OptIANA{IaId: c.iaid()}
-	if c.lease != nil && (t == dhcpv6.MessageTypeRenew || t == dhcpv6.MessageTypeRebind) {
+	if c.lease != nil && t != dhcpv6.MessageTypeSolicit && t != dhcpv6.MessageTypeRequest {
 		for _, a := range c.lease.Addresses {
 			ia.Options.Add(&dhcpv6.OptIAAddress{IPv6Addr: a.Address.AsSlice()})
 		}
@@ -305,7 +330,7 @@ func (c *Client6) message(now Moment, t dhcpv6.MessageType) *dhcpv6.Message {
 	switch {
 	case t == dhcpv6.MessageTypeRequest && c.server != nil:
 		m.AddOption(dhcpv6.OptServerID(c.server))
-	case t == dhcpv6.MessageTypeRenew && c.lease != nil:
+	case (t == dhcpv6.MessageTypeRenew || t == dhcpv6.MessageTypeDecline) && c.lease != nil:
 		if id, err := dhcpv6.DUIDFromBytes(c.lease.ServerID); err == nil {
 			m.AddOption(dhcpv6.OptServerID(id))
 		}

@@ -2,6 +2,7 @@ package netconf
 
 import (
 	"net"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -70,6 +71,9 @@ func TestTheLifeOfAnIPv6Lease(t *testing.T) {
 	}
 	plain := func(c *Client6) Event6 { return answer6(c, dhcpv6.MessageTypeReply) }
 	refuses := func(c *Client6) Event6 { return answer6(c, dhcpv6.MessageTypeReply, withStatus(c)) }
+	taken := func(addr string) func(*Client6) Event6 {
+		return func(*Client6) Event6 { return Taken6{Address: netip.MustParseAddr(addr)} }
+	}
 	bound := []step{
 		{0, wants(Stateful6), "[SOLICIT]", Soliciting6},
 		{1, grants(dhcpv6.MessageTypeAdvertise), "[REQUEST]", Requesting6},
@@ -101,6 +105,15 @@ func TestTheLifeOfAnIPv6Lease(t *testing.T) {
 			{0, wants(Stateful6), "[SOLICIT]", Soliciting6},
 			{1, func(c *Client6) Event6 { return answer6(c, dhcpv6.MessageTypeAdvertise, withStatus(c)) }, "", Soliciting6},
 		}},
+		{"another host has the address: it is given back, and another asked for after a pause that grows", append(bound[:3:3],
+			step{3, taken("2001:db8::50"), "[DECLINE][drop]", Soliciting6},
+			step{3.9, tick, "", Soliciting6}, step{4, tick, "[SOLICIT]", Soliciting6},
+			step{4, grants(dhcpv6.MessageTypeAdvertise), "[REQUEST]", Requesting6},
+			step{4, grants(dhcpv6.MessageTypeReply), "[use 2001:db8::50]", Bound6},
+			step{6, taken("2001:db8::50"), "[DECLINE][drop]", Soliciting6},
+			step{7.9, tick, "", Soliciting6}, step{8, tick, "[SOLICIT]", Soliciting6},
+		)},
+		{"an address that is not leased is not given back", append(bound[:3:3], step{3, taken("2001:db8::51"), "", Bound6})},
 		{"a router that takes its flags back ends the asking", []step{
 			{0, wants(Stateful6), "[SOLICIT]", Soliciting6}, {1, wants(None6), "", Idle6}, {2, tick, "", Idle6},
 		}},
@@ -134,6 +147,11 @@ func TestARenewalNamesServerAndAddress(t *testing.T) {
 func FuzzLease6(f *testing.F) {
 	c := NewClient6(testMAC, nil, middle)
 	f.Add(answer6(c, dhcpv6.MessageTypeReply, withAddress(c)).Message.ToBytes())
+	f.Add(answer6(c, dhcpv6.MessageTypeReply, func(m dhcpv6.DHCPv6) {
+		ia := &dhcpv6.OptIANA{IaId: c.iaid()}
+		ia.Options.Add(&dhcpv6.OptIAAddress{IPv6Addr: net.ParseIP("2001:db8::50"), PreferredLifetime: 0xfffffffe * time.Second, ValidLifetime: 0xfffffffe * time.Second})
+		m.AddOption(ia)
+	}).Message.ToBytes())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := dhcpv6.MessageFromBytes(b)
 		if err != nil {

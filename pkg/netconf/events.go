@@ -37,11 +37,18 @@ type (
 		Index int
 		DNS   []RouterDNS
 	}
-	// Address6Seen: a global IPv6 address can be used, or (Gone) cannot.
+	// Address6Seen: a global IPv6 address can be used, or (Gone) cannot, be it
+	// because another host has it (Taken).
 	Address6Seen struct {
-		Index  int
-		Prefix netip.Prefix
-		Gone   bool
+		Index       int
+		Prefix      netip.Prefix
+		Gone, Taken bool
+	}
+	// Local6Seen: the link-local address can be used, which DHCPv6 needs, or
+	// (Gone) cannot.
+	Local6Seen struct {
+		Index int
+		Gone  bool
 	}
 	// Gateway6Seen: there is an IPv6 default route, or (Gone) no longer.
 	Gateway6Seen struct {
@@ -67,6 +74,7 @@ func (LinkGone) event()     {}
 func (RouterFlags) event()  {}
 func (RouterSaid) event()   {}
 func (Address6Seen) event() {}
+func (Local6Seen) event()   {}
 func (Gateway6Seen) event() {}
 func (Packet4) event()      {}
 func (Packet6) event()      {}

@@ -13,9 +13,11 @@ type iface struct {
 	four     *Client4
 	six      *Client6
 	mode6    Mode6 // of the last advertisement
+	local    bool  // the link-local address can be used
 	learned  Learned
 	applied  Desired
 	global   []netip.Prefix // usable IPv6 addresses
+	taken    []netip.Prefix // IPv6 addresses that another host turned out to have
 	gateways []netip.Addr   // IPv6 default gateways
 	problem  string         // why the interface could not be configured
 }
@@ -123,6 +125,9 @@ func (i *iface) status(now Moment) string {
 	for _, p := range i.global {
 		parts = append(parts, p.String())
 	}
+	for _, p := range i.taken {
+		parts = append(parts, p.Addr().String()+" is taken by another host")
+	}
 	if text := i.six.Status(now); text != "" {
 		parts = append(parts, text)
 	}
@@ -132,6 +137,13 @@ func (i *iface) status(now Moment) string {
 // sawAddress and sawGateway keep the kernel's IPv6 state.
 func (i *iface) sawAddress(e Address6Seen) {
 	i.global = note(i.global, e.Prefix, e.Gone)
+	leased := e.Prefix.Bits() == 128 // Client6 gives it back and says so
+	switch {
+	case e.Taken && !leased && len(i.taken) < mostLearned:
+		i.taken = note(i.taken, e.Prefix, false)
+	case !e.Gone:
+		i.taken = note(i.taken, e.Prefix, true)
+	}
 }
 
 func (i *iface) sawGateway(e Gateway6Seen) {

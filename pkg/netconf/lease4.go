@@ -87,9 +87,10 @@ func (l *Lease4) times(ack *dhcpv4.DHCPv4, sent Moment) {
 	}
 	length = max(length, 2*time.Second)
 	t1 := ack.IPAddressRenewalTime(length / 2)
-	t2 := ack.IPAddressRebindingTime(length * 7 / 8)
+	late := length - length/8 // seven times 136 years would overflow
+	t2 := ack.IPAddressRebindingTime(late)
 	if t1 <= 0 || t1 >= t2 || t2 >= length {
-		t1, t2 = length/2, length*7/8
+		t1, t2 = length/2, late
 	}
 	l.Renew, l.Rebind, l.Expires = sent.Add(t1), sent.Add(t2), sent.Add(length)
 }

@@ -88,6 +88,8 @@ func FuzzLease4(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(m.ToBytes())
+	m.UpdateOption(dhcpv4.OptIPAddressLeaseTime(0xfffffffe * time.Second))
+	f.Add(m.ToBytes())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := dhcpv4.FromBytes(b)
 		if err != nil {

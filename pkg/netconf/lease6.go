@@ -96,7 +96,7 @@ func (l *Lease6) times(ia *dhcpv6.OptIANA, now Moment) {
 	length := preferred.Until(now)
 	t1, t2 := ia.T1, ia.T2
 	if t1 <= 0 || t2 < t1 || now.Add(t2) > l.Expires {
-		t1, t2 = length/2, length*4/5
+		t1, t2 = length/2, length-length/5
 	}
 	l.Renew, l.Rebind = lifetime6(now, t1), lifetime6(now, t2)
 }

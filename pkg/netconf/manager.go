@@ -91,9 +91,12 @@ func (m *Manager) Handle(e Event) {
 	case RouterFlags:
 		m.with(e.Index, func(i *iface) {
 			i.mode6 = mode6(e.Managed, e.Other)
-			if i.link.Carrier {
-				m.do6(i, i.six.Handle(now, Router6{Mode: i.mode6}))
-			}
+			m.mode6(now, i)
+		})
+	case Local6Seen:
+		m.with(e.Index, func(i *iface) {
+			i.local = !e.Gone
+			m.mode6(now, i)
 		})
 	case RouterSaid:
 		m.with(e.Index, func(i *iface) {
@@ -102,7 +105,12 @@ func (m *Manager) Handle(e Event) {
 			}
 		})
 	case Address6Seen:
-		m.with(e.Index, func(i *iface) { i.sawAddress(e) })
+		m.with(e.Index, func(i *iface) {
+			i.sawAddress(e)
+			if e.Taken {
+				m.do6(i, i.six.Handle(now, Taken6{Address: e.Prefix.Addr()}))
+			}
+		})
 	case Gateway6Seen:
 		m.with(e.Index, func(i *iface) { i.sawGateway(e) })
 	case Packet4:
@@ -166,7 +174,7 @@ func (m *Manager) carrier(now Moment, i *iface, l Link) {
 	if !l.Carrier {
 		m.Log("%s: carrier lost", l.Name)
 		m.do4(i, i.four.Handle(now, Carrier4{On: false}))
-		m.do6(i, i.six.Handle(now, Router6{Mode: None6}))
+		m.mode6(now, i)
 		return
 	}
 	m.Log("%s: carrier", l.Name)
@@ -174,11 +182,20 @@ func (m *Manager) carrier(now Moment, i *iface, l Link) {
 		m.put(i) // switching an interface off and on loses its routes
 	}
 	m.do4(i, i.four.Handle(now, Carrier4{On: true}))
-	m.do6(i, i.six.Handle(now, Router6{Mode: i.mode6}))
+	m.mode6(now, i)
 	// The kernel asks routers only when an interface is switched on. Where it
 	// does so at this very moment there is no address to ask from, which is
 	// the error ignored here.
 	_ = m.System.SolicitRouters(l.Index)
+}
+
+// mode6 has DHCPv6 do what routers want as long as it can.
+func (m *Manager) mode6(now Moment, i *iface) {
+	mode := None6
+	if i.link.Carrier && i.local {
+		mode = i.mode6
+	}
+	m.do6(i, i.six.Handle(now, Router6{Mode: mode}))
 }
 
 func (m *Manager) linkGone(index int) {

@@ -204,12 +204,29 @@ func TestRouterFlagsStartDHCPv6AndAgainAfterCarrierLoss(t *testing.T) {
 	m.Handle(eth0(true, true))
 	f.since()
 	m.Handle(RouterFlags{Index: 2, Other: true})
-	expect(t, "O flag", f.since(), "send INFORMATION-REQUEST on 2")
+	expect(t, "O flag, but no address to ask from", f.since(), "")
+	m.Handle(Local6Seen{Index: 2})
+	expect(t, "an address to ask from", f.since(), "send INFORMATION-REQUEST on 2")
 	m.Handle(RouterFlags{Index: 2, Other: true})
 	expect(t, "the same again", f.since(), "")
 	m.Handle(eth0(true, false))
 	m.Handle(eth0(true, true))
 	expect(t, "carrier returns", f.since(), "send DISCOVER on 2; send INFORMATION-REQUEST on 2")
+	m.Handle(Local6Seen{Index: 2, Gone: true}) // the kernel checks it again
+	m.Handle(Local6Seen{Index: 2})
+	expect(t, "the address is checked", f.since(), "send INFORMATION-REQUEST on 2")
+}
+
+func TestAnAddressThatAnotherHostHasIsInTheStatusUntilItIsFree(t *testing.T) {
+	m, f := newManager()
+	m.Handle(eth0(true, true))
+	m.Handle(Synced{})
+	own := Address6Seen{Index: 2, Prefix: netip.MustParsePrefix("2001:db8::5/64"), Gone: true, Taken: true}
+	m.Handle(own)
+	expect(t, "taken", f.status, "eth0: asking for an address by DHCP, 2001:db8::5 is taken by another host")
+	own.Gone, own.Taken = false, false
+	m.Handle(own)
+	expect(t, "free", f.status, "eth0: asking for an address by DHCP, 2001:db8::5/64")
 }
 
 func TestALinkLocalDNSServerIsWrittenWithItsInterfaceAndForgottenInTime(t *testing.T) {

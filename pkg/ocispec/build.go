@@ -74,6 +74,9 @@ func Build(svc *service.Service, image imagespec.ImageConfig, host Host, opt Opt
 			User:            specs.User{UID: user.UID, GID: user.GID, AdditionalGids: user.Groups},
 			Capabilities:    capabilities(svc, user),
 			Rlimits:         rlimits(svc.Ulimits),
+			// Always said: unsaid it would be inherited from containerd, which
+			// the kernel is told to spare almost as much as PID 1.
+			OOMScoreAdj: &svc.OOMScoreAdj,
 		},
 		Linux: &specs.Linux{
 			CgroupsPath: opt.CgroupsPath,
@@ -81,9 +84,6 @@ func Build(svc *service.Service, image imagespec.ImageConfig, host Host, opt Opt
 			Sysctl:      svc.Sysctls,
 			Resources:   resources(svc),
 		},
-	}
-	if svc.OOMScoreAdj != 0 {
-		s.Process.OOMScoreAdj = &svc.OOMScoreAdj
 	}
 	if svc.Uts != "host" {
 		s.Hostname = svc.Name

@@ -381,3 +381,9 @@ func mountAt(s *specs.Spec, at string) *specs.Mount {
 	}
 	return nil
 }
+
+func TestTheOOMScoreIsAlwaysSaid(t *testing.T) {
+	if got := build(t, service.Service{}, imagespec.ImageConfig{}).Process.OOMScoreAdj; got == nil || *got != 0 {
+		t.Errorf("got %v, want 0: what is not said is inherited", got)
+	}
+}

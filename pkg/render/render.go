@@ -20,7 +20,7 @@ import (
 
 // Services are those that have a folder, also when it is empty: a bind mount
 // of it must find something.
-func Services() []string { return []string{"docker", "network", "ntp", "syslog"} }
+func Services() []string { return []string{"docker", "ntp", "syslog"} }
 
 // Files gives the files by path, SERVICE/NAME.
 func Files(cfg *config.Config) (map[string]string, error) {
@@ -62,8 +62,9 @@ func ntp(n config.NTP) string {
 	return b.String()
 }
 
-// syslog gives rsyslog's forwarding; messages wait in memory, within bounds,
-// while the other side is away.
+// syslog gives rsyslog's forwarding. While the other side of a connection is
+// away messages wait, first in memory and then on disk, within bounds; what is
+// more is not sent. By UDP nobody learns that the other side is away.
 func syslog(s config.Syslog) (string, error) {
 	if s.Remote == "" {
 		return "", nil
@@ -77,7 +78,9 @@ func syslog(s config.Syslog) (string, error) {
 		host = addr.String()
 	}
 	return made + fmt.Sprintf(`action(type="omfwd" target=%q port="%d" protocol=%q template="RSYSLOG_SyslogProtocol23Format"
-       action.resumeRetryCount="-1" queue.type="LinkedList" queue.size="10000" queue.timeoutEnqueue="0")
+       action.resumeRetryCount="-1" action.resumeInterval="5" action.resumeIntervalMax="60"
+       queue.type="LinkedList" queue.size="2000" queue.timeoutEnqueue="0"
+       queue.filename="remote" queue.maxFileSize="1m" queue.maxDiskSpace="16m" queue.saveOnShutdown="on")
 `, host, r.Port, r.Protocol), nil
 }
 

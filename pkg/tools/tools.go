@@ -18,7 +18,7 @@ import (
 // packages are the Debian packages whose programs are wanted.
 func packages() []string {
 	return []string{
-		"dosfstools", "e2fsprogs", "erofs-utils", "kmod", "mtools", "shellcheck", "xorriso",
+		"dnsmasq-base", "dosfstools", "e2fsprogs", "erofs-utils", "kmod", "mtools", "shellcheck", "xorriso",
 		"qemu-system-x86", "seabios", "ipxe-qemu",
 	}
 }

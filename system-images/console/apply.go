@@ -29,7 +29,6 @@ func (c *console) prepare(ctx context.Context) {
 	c.check(apply.WriteFiles(ctx, root, &cfg))
 	c.check(account.Apply(ctx, root, &cfg))
 	c.check(apply.DeferredFiles(ctx, root, &cfg))
-	c.check(apply.Timezone(root, &cfg))
 }
 
 // reapply takes a changed configuration over, as far as it can change while

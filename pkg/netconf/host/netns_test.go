@@ -37,6 +37,8 @@ type lab struct {
 	ctl            *netlink.Handle // in the client's namespace
 	far            *netlink.Handle // in the server's
 	near           int             // index of the client's interface
+	host           *Host           // of the client that runs
+	clock          *leaping        // it, with a clock that can be set forward
 	dir            string
 	log            *syncBuffer
 	stop           func()
@@ -61,6 +63,7 @@ func (s *syncBuffer) String() string {
 
 func newLab(t *testing.T) *lab {
 	t.Helper()
+	t.Parallel() // most of a test's time is the kernel's address check
 	if os.Getuid() != 0 {
 		t.Skip("making network namespaces needs root")
 	}
@@ -97,7 +100,7 @@ func (l *lab) build() error {
 	if l.far, err = netlink.NewHandleAt(l.server); err != nil {
 		return err
 	}
-	if err := l.ctl.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "td0"}, PeerName: "far0"}); err != nil {
+	if err := l.pair("td0", "far0", netip.PrefixFrom(serverAddr, 24)); err != nil {
 		return err
 	}
 	near, err := l.ctl.LinkByName("td0")
@@ -105,17 +108,25 @@ func (l *lab) build() error {
 		return err
 	}
 	l.near = near.Attrs().Index
-	peer, err := l.ctl.LinkByName("far0")
+	return nil
+}
+
+// pair connects the namespaces; the far end is up and has an address.
+func (l *lab) pair(near, far string, addr netip.Prefix) error {
+	if err := l.ctl.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: near}, PeerName: far}); err != nil {
+		return err
+	}
+	peer, err := l.ctl.LinkByName(far)
 	if err != nil {
 		return err
 	}
 	if err := l.ctl.LinkSetNsFd(peer, int(l.server)); err != nil {
 		return err
 	}
-	if peer, err = l.far.LinkByName("far0"); err != nil {
+	if peer, err = l.far.LinkByName(far); err != nil {
 		return err
 	}
-	if err := l.far.AddrAdd(peer, &netlink.Addr{IPNet: network(netip.PrefixFrom(serverAddr, 24))}); err != nil {
+	if err := l.far.AddrAdd(peer, &netlink.Addr{IPNet: network(addr)}); err != nil {
 		return err
 	}
 	return l.far.LinkSetUp(peer)
@@ -146,6 +157,11 @@ func (l *lab) start() {
 		Pattern: "td*", Sysctl: "/proc/sys/net", Sysfs: "/sys/class/net", Log: l.log.printf,
 		RunDir: filepath.Join(l.dir, "run"), Resolv: filepath.Join(l.dir, "resolv", "resolv.conf"),
 	}
+	clock := &leaping{Host: h}
+	if l.clock != nil {
+		clock.ahead.Store(l.clock.ahead.Load()) // time does not go back
+	}
+	l.host, l.clock = h, clock
 	go func() {
 		defer close(ended)
 		runtime.LockOSThread()
@@ -158,7 +174,7 @@ func (l *lab) start() {
 		if err != nil {
 			return
 		}
-		m := &netconf.Manager{System: h, Hostname: "lab", Random: func() uint32 { return 1 << 31 }, Log: l.log.printf}
+		m := &netconf.Manager{System: clock, Hostname: "lab", Random: func() uint32 { return 1 << 31 }, Log: l.log.printf}
 		if err := m.Run(ctx, events); err != nil {
 			l.t.Error(err)
 		}

@@ -15,7 +15,6 @@ const (
 	iflaInet6Flags = 1    // IFLA_INET6_FLAGS, linux/if_link.h
 	raManaged      = 0x40 // IF_RA_MANAGED, include/net/if_inet6.h
 	raOther        = 0x80 // IF_RA_OTHERCONF
-	raReceived     = 0x20 // IF_RA_RCVD
 	routerAdvert   = 134  // ICMPv6 type
 	attributeType  = 0x3fff
 	nlFamilyHeader = 16 // sizeof(struct nduseroptmsg)
@@ -87,16 +86,18 @@ func parseLink(kind uint16, b []byte, managed func(linkInfo) bool) []netconf.Eve
 }
 
 func routerFlags(index int, inet6 map[uint16][]byte) []netconf.Event {
+	// IF_RA_RCVD does not matter: the kernel sets it only when the router
+	// answered its own solicitation. Without a router both flags are 0.
 	value, ok := inet6[iflaInet6Flags]
-	flags := number(value)
-	if !ok || flags&raReceived == 0 {
+	if !ok {
 		return nil
 	}
+	flags := number(value)
 	return []netconf.Event{netconf.RouterFlags{Index: index, Managed: flags&raManaged != 0, Other: flags&raOther != 0}}
 }
 
 func parseAddress(kind uint16, b []byte) []netconf.Event {
-	if len(b) < unix.SizeofIfAddrmsg || b[0] != unix.AF_INET6 || b[3] != unix.RT_SCOPE_UNIVERSE {
+	if len(b) < unix.SizeofIfAddrmsg || b[0] != unix.AF_INET6 {
 		return nil
 	}
 	attrs := attributes(b[unix.SizeofIfAddrmsg:])
@@ -114,11 +115,14 @@ func parseAddress(kind uint16, b []byte) []netconf.Event {
 		return nil
 	}
 	unusable := flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED|unix.IFA_F_DEPRECATED) != 0
-	return []netconf.Event{netconf.Address6Seen{
-		Index:  int(binary.NativeEndian.Uint32(b[4:])),
-		Prefix: prefix,
-		Gone:   kind == unix.RTM_DELADDR || unusable,
-	}}
+	index, gone := int(binary.NativeEndian.Uint32(b[4:])), kind == unix.RTM_DELADDR || unusable
+	switch b[3] {
+	case unix.RT_SCOPE_LINK:
+		return []netconf.Event{netconf.Local6Seen{Index: index, Gone: gone}}
+	case unix.RT_SCOPE_UNIVERSE:
+		return []netconf.Event{netconf.Address6Seen{Index: index, Prefix: prefix, Gone: gone, Taken: flags&unix.IFA_F_DADFAILED != 0}}
+	}
+	return nil
 }
 
 func parseRoute(kind uint16, b []byte) []netconf.Event {

@@ -40,6 +40,11 @@ func TestKernelMessagesBecomeEvents(t *testing.T) {
 	const nested = 0x8000
 	addr := netip.MustParseAddr("2001:db8::5").AsSlice()
 	router := netip.MustParseAddr("fe80::1").AsSlice()
+	local := func(flags byte) []byte {
+		b := addressMessage(flags, attr(unix.IFA_ADDRESS, router))
+		b[3] = unix.RT_SCOPE_LINK
+		return b
+	}
 	inet6 := func(flags uint32) []byte { return attr(iflaInet6Flags, word(flags)) }
 	route := func(dstLen, table byte) []byte {
 		b := append([]byte{unix.AF_INET6, dstLen, 0, 0, table, unix.RTPROT_RA, 0, unix.RTN_UNICAST, 0, 0, 0, 0}, attr(unix.RTA_OIF, word(2))...)
@@ -61,14 +66,18 @@ func TestKernelMessagesBecomeEvents(t *testing.T) {
 		{"part of a bridge", unix.RTM_NEWLINK, linkMessage(0, unix.IFF_UP, name, mac, attr(unix.IFLA_MASTER, word(7))),
 			"link 2 eth0 02:00:00:00:00:01 0 up=true carrier=false managed=false"},
 		{"with a router's flags", unix.RTM_NEWLINK, linkMessage(0, 0, name, mac,
-			attr(unix.IFLA_AF_SPEC|nested, attr(unix.AF_INET6|nested, inet6(raReceived|raManaged)))),
+			attr(unix.IFLA_AF_SPEC|nested, attr(unix.AF_INET6|nested, inet6(raManaged)))),
 			"link 2 eth0 02:00:00:00:00:01 0 up=false carrier=false managed=true; flags 2 managed=true other=false"},
-		{"router's flags later", unix.RTM_NEWLINK, linkMessage(unix.AF_INET6, 0, attr(unix.IFLA_PROTINFO|nested, inet6(raReceived|raOther))), "flags 2 managed=false other=true"},
-		{"no router yet", unix.RTM_NEWLINK, linkMessage(unix.AF_INET6, 0, attr(unix.IFLA_PROTINFO, inet6(raOther))), ""},
+		{"router's flags later", unix.RTM_NEWLINK, linkMessage(unix.AF_INET6, 0, attr(unix.IFLA_PROTINFO|nested, inet6(raOther))), "flags 2 managed=false other=true"},
+		{"no router yet", unix.RTM_NEWLINK, linkMessage(unix.AF_INET6, 0, attr(unix.IFLA_PROTINFO, inet6(0))), "flags 2 managed=false other=false"},
 		{"a bridge port's message", unix.RTM_NEWLINK, linkMessage(unix.AF_BRIDGE, 0, name, mac), ""},
 		{"unplugged", unix.RTM_DELLINK, linkMessage(0, 0, name, mac), "gone 2"},
 		{"an address", unix.RTM_NEWADDR, addressMessage(unix.IFA_F_PERMANENT, attr(unix.IFA_ADDRESS, addr)), "address 2 2001:db8::5/64 gone=false"},
 		{"a tentative address", unix.RTM_NEWADDR, addressMessage(0, attr(unix.IFA_ADDRESS, addr), attr(unix.IFA_FLAGS, word(unix.IFA_F_TENTATIVE))), "address 2 2001:db8::5/64 gone=true"},
+		{"an address that another host has", unix.RTM_DELADDR, addressMessage(0, attr(unix.IFA_ADDRESS, addr), attr(unix.IFA_FLAGS, word(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED))),
+			"address 2 2001:db8::5/64 gone=true taken"},
+		{"a link-local address", unix.RTM_NEWADDR, local(0), "local 2 gone=false"},
+		{"a link-local address that is being checked", unix.RTM_NEWADDR, local(unix.IFA_F_TENTATIVE), "local 2 gone=true"},
 		{"a temporary address", unix.RTM_NEWADDR, addressMessage(unix.IFA_F_TEMPORARY, attr(unix.IFA_ADDRESS, addr)), ""},
 		{"an address removed", unix.RTM_DELADDR, addressMessage(0, attr(unix.IFA_ADDRESS, addr)), "address 2 2001:db8::5/64 gone=true"},
 		{"a default route", unix.RTM_NEWROUTE, route(0, unix.RT_TABLE_MAIN), "gateway 2 fe80::1 gone=false"},
@@ -98,7 +107,13 @@ func tell(events []netconf.Event) string {
 		case netconf.RouterFlags:
 			out = append(out, fmt.Sprintf("flags %d managed=%v other=%v", e.Index, e.Managed, e.Other))
 		case netconf.Address6Seen:
-			out = append(out, fmt.Sprintf("address %d %s gone=%v", e.Index, e.Prefix, e.Gone))
+			text := fmt.Sprintf("address %d %s gone=%v", e.Index, e.Prefix, e.Gone)
+			if e.Taken {
+				text += " taken"
+			}
+			out = append(out, text)
+		case netconf.Local6Seen:
+			out = append(out, fmt.Sprintf("local %d gone=%v", e.Index, e.Gone))
 		case netconf.Gateway6Seen:
 			out = append(out, fmt.Sprintf("gateway %d %s gone=%v", e.Index, e.Gateway, e.Gone))
 		case netconf.RouterSaid:
