@@ -68,10 +68,14 @@ func describe(st api.Status) string {
 		{"release", release(st.Version)},
 		{"health", health},
 		{"uptime", age(time.Duration(st.Uptime * float64(time.Second)))},
-		{"state", state(st.Machine)},
+		{"state", state(st.Machine) + room(st.Disks)},
+		{"addresses", addresses(st.Addresses)},
 		{"services", tally(st.Services)},
 	}
 	text := align(rows)
+	if rows := notReady(st.Services); len(rows) > 0 {
+		text += "not ready\n" + align(rows)
+	}
 	var wrong []string
 	for _, w := range st.Machine.Warnings {
 		wrong = append(wrong, "  "+w)
@@ -99,6 +103,37 @@ func state(m api.Machine) string {
 		text += " (" + m.StateReason + ")"
 	}
 	return text
+}
+
+// room says how much is left where state lives.
+func room(disks []api.Disk) string {
+	text := ""
+	for _, d := range disks {
+		text += fmt.Sprintf(", %s of %s free", bytesText(d.Free), bytesText(d.Size))
+	}
+	return text
+}
+
+func addresses(list []api.Address) string {
+	var parts []string
+	for _, a := range list {
+		parts = append(parts, a.Address+" on "+a.Interface)
+	}
+	if len(parts) == 0 {
+		return "none"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// notReady lists services that are wanted and not ready, and why.
+func notReady(services []api.Service) [][]string {
+	var rows [][]string
+	for _, v := range services {
+		if !v.Ready && v.State != api.StateDisabled && v.State != api.StateStopped {
+			rows = append(rows, []string{"  " + v.Name, string(v.State), v.Reason})
+		}
+	}
+	return rows
 }
 
 // tally counts services by state, in the order of states of a service's life.

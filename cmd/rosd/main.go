@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/testudo-os/testudo/pkg/api"
+	"github.com/testudo-os/testudo/pkg/events"
 	"github.com/testudo-os/testudo/pkg/layout"
 	"github.com/testudo-os/testudo/pkg/manager"
 	"github.com/testudo-os/testudo/pkg/notify"
@@ -40,16 +41,18 @@ func run(log *slog.Logger) error {
 	defer leave(nil)
 
 	resolved := configure(ctx, log)
-	set := loadServices(resolved, log)
-	store, err := openLogs()
+	store, err := openLogs(log)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
+	log = logToo(log, store)
+	set := loadServices(resolved, log)
+	hub := &events.Hub{}
 	var m *manager.Manager
 	listener := notify.New(layout.NotifyDir, func(msg notify.Message) { m.Notified(msg) })
 	defer listener.Close()
-	m = manager.New(set, managerOptions(store, listener, log))
+	m = manager.New(set, managerOptions(store, listener, hub, log))
 
 	socket, err := api.Listen(layout.APISocket, layout.GIDSudo)
 	if err != nil {
@@ -57,7 +60,7 @@ func run(log *slog.Logger) error {
 	}
 	served := make(chan error, 1)
 	go func() {
-		served <- api.Serve(ctx, socket, &backend{manager: m, logs: store, set: set, resolved: resolved})
+		served <- api.Serve(ctx, socket, &backend{manager: m, logs: store, events: hub, set: set, resolved: resolved})
 	}()
 
 	signals := make(chan os.Signal, 4)

@@ -8,8 +8,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/testudo-os/testudo/pkg/api"
 	"github.com/testudo-os/testudo/pkg/config"
+	"github.com/testudo-os/testudo/pkg/events"
 	"github.com/testudo-os/testudo/pkg/layout"
 	"github.com/testudo-os/testudo/pkg/logs"
 	"github.com/testudo-os/testudo/pkg/manager"
@@ -49,22 +49,7 @@ func choose(set *service.Set, names config.Services) {
 	set.Services, set.Disabled = wanted, unwanted
 }
 
-// Sizes of a service's log; there are two files of it at most.
-const (
-	logSizeRAM  = 1 << 20
-	logSizeDisk = 8 << 20
-)
-
-func openLogs() (*logs.Store, error) {
-	opt := logs.Options{FIFOs: layout.IODir, Files: layout.ServiceLogs, Size: logSizeRAM}
-	var machine api.Machine
-	if readJSON(layout.MachineRecord, &machine) == nil && machine.StateMode == "disk" {
-		opt.Size = logSizeDisk
-	}
-	return logs.Open(opt)
-}
-
-func managerOptions(store *logs.Store, listener *notify.Listener, log *slog.Logger) manager.Options {
+func managerOptions(store *logs.Store, listener *notify.Listener, hub *events.Hub, log *slog.Logger) manager.Options {
 	return manager.Options{
 		Connect: func(ctx context.Context) (manager.Runtime, error) {
 			return runtime.Connect(ctx, runtime.Options{
@@ -84,6 +69,7 @@ func managerOptions(store *logs.Store, listener *notify.Listener, log *slog.Logg
 		Records:  layout.ServiceRecords,
 		BootTime: bootTimeMicros,
 		Log:      log,
+		Event:    hub.Tell,
 	}
 }
 

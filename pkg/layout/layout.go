@@ -68,7 +68,7 @@ const (
 	RandomSeed   = "/var/lib/testudo/random-seed"
 	InstanceDir  = "/var/lib/testudo/instance" // what was done once for this instance
 	VarLog       = "/var/log"
-	ServiceLogs  = "/var/log/testudo" // SERVICE.log
+	ServiceLogs  = "/var/log/testudo" // SERVICE/*.log: see pkg/logs
 )
 
 // Kernel arguments that init itself reads; rosd reads the rest of testudo.*.
