@@ -2,18 +2,25 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/testudo-os/testudo/pkg/api"
+	"github.com/testudo-os/testudo/pkg/config"
 	"github.com/testudo-os/testudo/pkg/layout"
+	"github.com/testudo-os/testudo/pkg/logforward"
 	"github.com/testudo-os/testudo/pkg/logs"
 )
 
@@ -145,4 +152,38 @@ func (p prefixed) Write(line []byte) (int, error) {
 	}
 	_, err := io.WriteString(p.w, text)
 	return len(line), err
+}
+
+// forwardLogs sends the store to where the configuration says until ctx ends;
+// wait then waits until each position is kept.
+func forwardLogs(ctx context.Context, store *logs.Store, cfg config.Logging, log *slog.Logger) (wait func()) {
+	var trusted *tls.Config
+	if cfg.TLSCA != "" {
+		pool := x509.NewCertPool()
+		pool.AppendCertsFromPEM([]byte(cfg.TLSCA)) // checked when the configuration was read
+		trusted = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	}
+	var running sync.WaitGroup
+	for _, text := range cfg.Remote {
+		remote, err := config.ParseLogRemote(text)
+		if err != nil {
+			log.Error("logs are not forwarded", "target", text, "error", err)
+			continue
+		}
+		target := logforward.Target{Protocol: remote.Protocol, Host: remote.Host, Port: remote.Port, TLS: trusted}
+		f := &logforward.Forwarder{
+			Target: target, Source: store, Position: filepath.Join(layout.LogPositions, url.PathEscape(target.String())+".json"),
+			Hostname: hostname, Log: log,
+		}
+		running.Go(func() { f.Run(ctx) })
+	}
+	return running.Wait
+}
+
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "" // the message says "-"
+	}
+	return name
 }

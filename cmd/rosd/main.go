@@ -47,6 +47,7 @@ func run(log *slog.Logger) error {
 	}
 	defer store.Close()
 	log = logToo(log, store)
+	forwarding := forwardLogs(ctx, store, resolved.Config.Testudo.Logging, log)
 	set := loadServices(resolved, log)
 	hub := &events.Hub{}
 	var m *manager.Manager
@@ -81,6 +82,7 @@ func run(log *slog.Logger) error {
 	if serveErr := <-served; serveErr != nil {
 		log.Warn("API", "error", serveErr)
 	}
+	forwarding()
 	if err != nil && !errors.Is(err, errTerminated) {
 		return fmt.Errorf("supervise: %w", err)
 	}
