@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/testudo-os/testudo/pkg/api"
+	"github.com/testudo-os/testudo/pkg/bootchart"
 )
 
 func bootBlame(ctx context.Context, s *session, _ []string) error {
@@ -16,27 +17,55 @@ func bootBlame(ctx context.Context, s *session, _ []string) error {
 		return err
 	}
 	slices.SortStableFunc(steps, func(a, b api.BootStep) int { return cmp.Compare(b.End-b.Start, a.End-a.Start) })
-	return list(s, steps, []string{"TOOK", "AT", "KIND", "NAME", "ERROR"}, func(b api.BootStep) []string {
-		return []string{seconds(b.End - b.Start), seconds(b.Start), b.Kind, b.Name, b.Error}
+	return list(s, steps, []string{"TOOK", "WAITED", "AT", "KIND", "NAME", "WHY"}, func(b api.BootStep) []string {
+		waited, why := waits(b)
+		if b.Error != "" {
+			why = b.Error
+		}
+		return []string{seconds(b.End - b.Start), waited, seconds(b.Start), b.Kind, b.Name, why}
 	})
+}
+
+// waits says how long a service waited in all, and for what the longest.
+func waits(b api.BootStep) (all, longest string) {
+	var sum, most int64
+	for _, w := range b.Waits {
+		sum += w.To - w.From
+		if w.To-w.From > most {
+			most, longest = w.To-w.From, w.Reason
+		}
+	}
+	if sum == 0 {
+		return "-", ""
+	}
+	return seconds(sum), longest
 }
 
 const chartWidth = 60
 
-// bootChart draws one bar for each step, the time from kernel start to the
-// last end being the width.
+// bootChart draws the boot: SVG for a file, bars of text for a terminal.
 func bootChart(ctx context.Context, s *session, _ []string) error {
 	steps, err := s.client().Boot(ctx)
 	if err != nil {
 		return err
 	}
 	slices.SortStableFunc(steps, func(a, b api.BootStep) int { return cmp.Compare(a.Start, b.Start) })
+	switch {
+	case s.json():
+		return list(s, steps, nil, nil)
+	case s.format == "svg" || s.format == "auto" && !s.terminal:
+		v, err := s.client().Version(ctx)
+		if err != nil {
+			return err
+		}
+		s.printf("%s", bootchart.SVG("Boot of "+release(v), steps))
+		return nil
+	}
+	// One bar for each step, the time from kernel start to the last end being
+	// the width.
 	var end int64 = 1
 	for _, b := range steps {
 		end = max(end, b.End)
-	}
-	if s.json() {
-		return list(s, steps, nil, nil)
 	}
 	rows := [][]string{{"NAME", "0 s" + strings.Repeat(" ", chartWidth-3-len(seconds(end))) + seconds(end), "TOOK"}}
 	for _, b := range steps {

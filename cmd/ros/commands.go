@@ -4,34 +4,101 @@ import "github.com/testudo-os/testudo/pkg/api"
 
 // root is the table of everything ros can do.
 func root() *command {
+	text := []string{"text", "json"}
 	return &command{name: "ros", sub: []*command{
 		{name: "service", sub: []*command{
-			{name: "ls", summary: "List all services and their images", flags: plain(serviceList)},
-			{name: "ps", summary: "Show what services do, and why", flags: plain(servicePS)},
-			{name: "logs", args: "SERVICE", summary: "Show a service's output", min: 1, max: 1, services: true, flags: serviceLogs},
-			{name: "start", args: "SERVICE...", summary: "Start services", min: 1, max: -1, services: true, flags: plain(serviceDo(api.VerbStart))},
-			{name: "stop", args: "SERVICE...", summary: "Stop services", min: 1, max: -1, services: true, flags: plain(serviceDo(api.VerbStop))},
-			{name: "restart", args: "SERVICE...", summary: "Stop services and start them again", min: 1, max: -1, services: true, flags: plain(serviceDo(api.VerbRestart))},
-			{name: "inspect", args: "SERVICE", summary: "Show a service as resolved, in JSON", min: 1, max: 1, services: true, flags: plain(serviceInspect)},
+			{
+				name: "ls", summary: "List all services and their images",
+				example: "ros service ls --format json", flags: plain(serviceList),
+			},
+			{
+				name: "ps", summary: "Show what services do, and why",
+				example: "ros service ps", flags: plain(servicePS),
+			},
+			{
+				name: "logs", args: "SERVICE...", summary: "Show what services say", min: 1, max: -1, services: true, formats: text,
+				example: "ros service logs -f --since 10m network", flags: serviceLogs,
+			},
+			{
+				name: "start", args: "SERVICE...", summary: "Start services", min: 1, max: -1, services: true,
+				example: "ros service start network", flags: plain(serviceDo(api.VerbStart)),
+			},
+			{
+				name: "stop", args: "SERVICE...", summary: "Stop services", min: 1, max: -1, services: true,
+				example: "ros service stop network", flags: plain(serviceDo(api.VerbStop)),
+			},
+			{
+				name: "restart", args: "SERVICE...", summary: "Stop services and start them again", min: 1, max: -1, services: true,
+				example: "ros service restart network", flags: plain(serviceDo(api.VerbRestart)),
+			},
+			{
+				name: "inspect", args: "SERVICE", summary: "Show a service as resolved, in JSON", min: 1, max: 1, services: true,
+				example: "ros service inspect network", flags: plain(serviceInspect),
+			},
 		}},
 		{name: "os", sub: []*command{
-			{name: "version", summary: "Say which release runs", flags: plain(osVersion)},
+			{
+				name: "version", summary: "Say which release runs",
+				example: "ros os version", flags: plain(osVersion),
+			},
 		}},
-		{name: "status", summary: "Say how the machine is; exit code 1 when not healthy", flags: plain(status)},
-		{name: "logs", summary: "Show the output of all services", flags: allLogs},
+		{
+			name: "status", summary: "Say how the machine is; exit code 1 when not healthy",
+			example: "ros status", flags: plain(status),
+		},
+		{
+			name: "logs", args: "[SERVICE...]", summary: "Show logs: of services, of the kernel, of rosd", max: -1, services: true, formats: text,
+			example: "ros logs --boot -1 --priority warning kernel docker", flags: allLogs,
+		},
+		{
+			name: "events", summary: "Show what happens to services", formats: text,
+			example: "ros events -f", flags: showEvents,
+		},
+		{
+			name: "top", summary: "Show what services use: processor, memory, disk, processes",
+			example: "ros top --sort memory", flags: top,
+		},
 		{name: "boot", sub: []*command{
-			{name: "blame", summary: "List the steps of the boot, the longest first", flags: plain(bootBlame)},
-			{name: "chart", summary: "Draw the steps of the boot over time", flags: plain(bootChart)},
+			{
+				name: "blame", summary: "List the steps of the boot, the longest first, and what they waited for",
+				example: "ros boot blame", flags: plain(bootBlame),
+			},
+			{
+				name: "chart", summary: "Draw the boot: as text on a terminal, else as SVG", formats: []string{"auto", "text", "svg", "json"},
+				example: "ros boot chart > boot.svg", flags: plain(bootChart),
+			},
 		}},
 		{name: "config", sub: []*command{
-			{name: "export", summary: "Show the configuration in force, without secrets", flags: plain(configExport)},
-			{name: "validate", args: "FILE", summary: "Check a configuration file (- for standard input)", min: 1, max: 1, flags: plain(configValidate)},
+			{
+				name: "export", summary: "Show the configuration in force, without secrets",
+				example: "ros config export", flags: plain(configExport),
+			},
+			{
+				name: "validate", args: "FILE", summary: "Check a configuration file (- for standard input)", min: 1, max: 1,
+				example: "ros config validate cloud-config.yaml", flags: plain(configValidate),
+			},
 		}},
-		{name: "reboot", summary: "Stop everything in order and start the machine again", flags: plain(power("reboot"))},
-		{name: "poweroff", summary: "Stop everything in order and switch the machine off", flags: plain(power("poweroff"))},
-		{name: "halt", summary: "Stop everything in order and leave the machine on", flags: plain(power("halt"))},
+		{
+			name: "reboot", summary: "Stop everything in order and start the machine again",
+			example: "ros reboot", flags: plain(power("reboot")),
+		},
+		{
+			name: "poweroff", summary: "Stop everything in order and switch the machine off",
+			example: "ros poweroff", flags: plain(power("poweroff")),
+		},
+		{
+			name: "halt", summary: "Stop everything in order and leave the machine on",
+			example: "ros halt", flags: plain(power("halt")),
+		},
 		{name: "completion", sub: []*command{
-			{name: "bash", summary: "Print the completion script for bash", flags: plain(completionBash)},
+			{
+				name: "bash", summary: "Print the completion script for bash",
+				example: "source <(ros completion bash)", flags: plain(completion(bashScript)),
+			},
+			{
+				name: "zsh", summary: "Print the completion script for zsh",
+				example: "source <(ros completion zsh)", flags: plain(completion(zshScript)),
+			},
 		}},
 		{name: completeVerb, hidden: true, max: -1, flags: plain(complete)},
 	}}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"github.com/testudo-os/testudo/pkg/api"
+
 	"context"
 	"strings"
 	"time"
@@ -24,9 +26,30 @@ _ros() {
 complete -o default -F _ros ros
 `
 
-func completionBash(_ context.Context, s *session, _ []string) error {
-	s.printf("%s", bashScript)
-	return nil
+const zshScript = `#compdef ros
+# zsh completion for ros: source this, or install it as _ros in a folder of
+# $fpath.
+_ros() {
+    local -a found
+    found=(${(f)"$(ros __complete "${(@)words[2,CURRENT]}" 2>/dev/null)"})
+    if (( $#found )); then
+        compadd -a found
+    else
+        _files
+    fi
+}
+if [ "$funcstack[1]" = "_ros" ]; then
+    _ros "$@"
+else
+    compdef _ros ros
+fi
+`
+
+func completion(script string) action {
+	return func(_ context.Context, s *session, _ []string) error {
+		s.printf("%s", script)
+		return nil
+	}
 }
 
 func complete(ctx context.Context, s *session, words []string) error {
@@ -58,7 +81,11 @@ func (s *session) candidates(ctx context.Context, before []string, last string) 
 	case strings.HasPrefix(last, "-"):
 		return flagNames(at)
 	case at.services:
-		return s.serviceNames(ctx)
+		names := s.serviceNames(ctx)
+		if len(names) > 0 && strings.HasSuffix(at.name, "logs") {
+			names = append(names, api.KernelLog, api.RosdLog)
+		}
+		return names
 	}
 	return nil
 }

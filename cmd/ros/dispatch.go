@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -17,12 +18,14 @@ type command struct {
 	name    string
 	args    string // as shown in usage
 	summary string
+	example string // a whole command line, shown by --help
 	hidden  bool
 
 	sub []*command
 
-	min, max int // how many arguments; max -1: any number
-	services bool
+	min, max int      // how many arguments; max -1: any number
+	services bool     // arguments are names of services
+	formats  []string // of --format, the default first; nil: table and json
 	flags    func(*pflag.FlagSet) action
 }
 
@@ -62,11 +65,15 @@ func (c *command) run(ctx context.Context, s *session, path, args []string) erro
 	set.Usage = func() {} // shown below, to the right stream
 	set.StringVar(&s.socket, "socket", s.socket, "where rosd listens")
 	set.Lookup("socket").DefValue = layout.APISocket
-	set.StringVar(&s.format, "format", "table", "table or json")
+	formats := c.formats
+	if formats == nil {
+		formats = []string{"table", "json"}
+	}
+	set.StringVar(&s.format, "format", formats[0], strings.Join(formats, " or "))
 	do := c.flags(set)
 	usage := func() string {
 		text := fmt.Sprintf("usage: %s\n\n%s.\n", strings.TrimSpace(set.Name()+" [flags] "+c.args), c.summary)
-		return text + "\n" + set.FlagUsages()
+		return text + "\nExample: " + c.example + "\n\n" + set.FlagUsages()
 	}
 	if c.name == completeVerb {
 		return do(ctx, s, args) // its arguments are somebody else's flags
@@ -77,8 +84,8 @@ func (c *command) run(ctx context.Context, s *session, path, args []string) erro
 	} else if err != nil {
 		return usagef("%v\n%s", err, strings.TrimRight(usage(), "\n"))
 	}
-	if s.format != "table" && s.format != "json" {
-		return usagef("unknown format %q: want table or json", s.format)
+	if !slices.Contains(formats, s.format) {
+		return usagef("unknown format %q: want %s", s.format, strings.Join(formats, " or "))
 	}
 	if n := set.NArg(); n < c.min || c.max >= 0 && n > c.max {
 		return usagef("usage: %s", strings.TrimSpace(set.Name()+" [flags] "+c.args))

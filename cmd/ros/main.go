@@ -14,13 +14,24 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/testudo-os/testudo/pkg/layout"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	s := &session{in: os.Stdin, out: os.Stdout, err: os.Stderr, now: time.Now, socket: layout.APISocket}
+	s := &session{
+		in: os.Stdin, out: os.Stdout, err: os.Stderr, now: time.Now, socket: layout.APISocket,
+		terminal: isTerminal(os.Stdout), interval: time.Second,
+	}
+	s.color = s.terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	code := run(ctx, s, os.Args)
 	stop()
 	os.Exit(code)
+}
+
+func isTerminal(f *os.File) bool {
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
 }

@@ -9,8 +9,11 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,7 +40,8 @@ func fake(healthy bool) http.Handler {
 	}
 	version := api.Version{Name: "Testudo", Version: "0.1.0", Build: "abc123", Kernel: "6.12.1"}
 	answer("GET /v1/version", version)
-	st := api.Status{Hostname: "tortoise", Version: version, Healthy: healthy, Uptime: 192.4, Problems: []string{}, Services: services()[1:], Machine: api.Machine{StateDevice: "/dev/vda", StateMode: "disk"}}
+	st := api.Status{Hostname: "tortoise", Version: version, Healthy: healthy, Uptime: 192.4, Problems: []string{}, Services: services()[1:], Machine: api.Machine{StateDevice: "/dev/vda", StateMode: "disk"},
+		Disks: []api.Disk{{Path: "/state", Device: "/dev/vda", Size: 4 << 30, Free: 3 << 30}}, Addresses: []api.Address{{Interface: "eth0", Address: "10.0.2.15/24"}}}
 	if !healthy {
 		st.Problems = []string{"/var/lib/testudo/config/cloud-config.yaml:2:1: hostnam: unknown key", "service docker: crash-loop"}
 		st.Services = services()
@@ -51,6 +55,29 @@ func fake(healthy bool) http.Handler {
 		{Name: "mounts", Kind: "init", Start: 1_000_000, End: 1_020_000},
 		{Name: "system image", Kind: "init", Start: 1_020_000, End: 1_500_000},
 		{Name: "network", Kind: "service", Start: 1_800_000, End: 2_000_000, Error: "no carrier"},
+		{Name: "ntp", Kind: "service", Waits: []api.BootWait{{Reason: "waiting for network to be ready", From: 1_700_000, To: 2_000_000}}, Start: 2_000_000, Runs: 2_100_000, End: 2_200_000},
+	})
+	usage := []api.Usage{
+		{Service: "network", PID: 212, Time: boot, CPU: 1_000_000, Memory: 12 << 20, MemoryLimit: 64 << 20, Processes: 3},
+		{Service: "docker", PID: 300, Time: boot, CPU: 5_000_000, Memory: 150 << 20, Processes: 40, ReadBytes: 1 << 30},
+	}
+	var looks atomic.Int64
+	mux.HandleFunc("GET /v1/usage", func(w http.ResponseWriter, _ *http.Request) {
+		now := slices.Clone(usage)
+		if looks.Add(1)%2 == 0 { // two seconds later
+			for i := range now {
+				now[i].Time = now[i].Time.Add(2 * time.Second)
+			}
+			now[0].CPU += 500_000
+			now[1].WriteBytes += 3 << 20
+		}
+		_ = json.NewEncoder(w).Encode(now)
+	})
+	exit := 1
+	mux.HandleFunc("GET /v1/events", func(w http.ResponseWriter, _ *http.Request) {
+		encoder := json.NewEncoder(w)
+		_ = encoder.Encode(api.SystemEvent{Time: boot, Kind: "service", Name: "network", State: api.StateRunning, PID: 212})
+		_ = encoder.Encode(api.SystemEvent{Time: boot.Add(time.Second), Kind: "service", Name: "docker", State: api.StateCrashLoop, Reason: "exit 1", ExitCode: &exit})
 	})
 	answer("GET /v1/config", json.RawMessage(`{"hostname":"tortoise","users":[{"default":true},{"name":"ann","passwd":"[redacted]"}],"testudo":{"console":{"autologin":["ttyS0"]}}}`))
 	mux.HandleFunc("POST /v1/services/{name}/{verb}", func(w http.ResponseWriter, r *http.Request) {
@@ -63,11 +90,11 @@ func fake(healthy bool) http.Handler {
 	})
 	mux.HandleFunc("GET /v1/logs", func(w http.ResponseWriter, r *http.Request) {
 		for i, service := range []string{"network", "ntp"} {
-			if want := r.FormValue("service"); want == "" || want == service {
-				_ = json.NewEncoder(w).Encode(api.LogLine{Time: boot.Add(time.Duration(i) * 1500 * time.Millisecond), Service: service, Stream: "stdout", Line: "line of " + service})
+			if want := r.URL.Query()["service"]; want == nil || slices.Contains(want, service) {
+				_ = json.NewEncoder(w).Encode(api.LogLine{Time: boot.Add(time.Duration(i) * 1500 * time.Millisecond), BootID: fmt.Sprint("boot", i), Service: service, Stream: "stdout", Priority: 6, Line: "line of " + service})
 			}
 		}
-		_ = json.NewEncoder(w).Encode(api.LogLine{Time: boot, Service: "network", Stream: "stderr", Line: "query " + r.URL.RawQuery})
+		_ = json.NewEncoder(w).Encode(api.LogLine{Time: boot, BootID: "boot1", Service: "network", Stream: "stderr", Priority: 3, Line: "query " + r.URL.RawQuery})
 	})
 	mux.HandleFunc("POST /v1/power", func(w http.ResponseWriter, r *http.Request) {
 		var p api.Power
@@ -110,6 +137,14 @@ func ros(t *testing.T, socket, in string, argv ...string) result {
 	return result{code, out.String(), errs.String()}
 }
 
+// onTerminal runs a command as if on a terminal with colours.
+func onTerminal(ctx context.Context, socket string, argv ...string) (string, int) {
+	var out bytes.Buffer
+	s := &session{out: &out, err: &out, socket: socket, now: time.Now, terminal: true, color: true}
+	code := run(ctx, s, argv)
+	return out.String(), code
+}
+
 func TestGolden(t *testing.T) {
 	healthy, sick := listen(t, fake(true)), listen(t, fake(false))
 	tests := []struct {
@@ -133,6 +168,16 @@ func TestGolden(t *testing.T) {
 		{"service-logs-times", healthy, "ros service logs -t -f network", "", 0},
 		{"logs", healthy, "ros logs", "", 0},
 		{"logs-json", healthy, "ros logs -n 1 --format json", "", 0},
+		{"logs-options", healthy, "ros logs network --since 10m --until 2026-11-21T04:00:00Z --boot -1 --priority err --grep a|b", "", 0},
+		{"logs-wrong-time", healthy, "ros logs --since yesterday", "", 2},
+		{"logs-wrong-priority", healthy, "ros logs --priority loud", "", 2},
+		{"logs-wrong-boot", healthy, "ros logs --boot 1", "", 2},
+		{"service-logs-two", healthy, "ros service logs network ntp", "", 0},
+		{"events", healthy, "ros events", "", 0},
+		{"events-json", healthy, "ros events --format json", "", 0},
+		{"top", healthy, "ros top", "", 0},
+		{"top-json", healthy, "ros top --sort name --format json", "", 0},
+		{"top-wrong-sort", healthy, "ros top --sort size", "", 2},
 		{"logs-follow-json", healthy, "ros logs -f --format=json", "", 0},
 		{"version", healthy, "ros os version", "", 0},
 		{"version-json", healthy, "ros os version --format json", "", 0},
@@ -140,7 +185,8 @@ func TestGolden(t *testing.T) {
 		{"status-sick", sick, "ros status", "", 1},
 		{"blame", healthy, "ros boot blame", "", 0},
 		{"blame-json", healthy, "ros boot blame --format json", "", 0},
-		{"chart", healthy, "ros boot chart", "", 0},
+		{"chart", healthy, "ros boot chart --format text", "", 0},
+		{"chart-svg", healthy, "ros boot chart", "", 0},
 		{"export", healthy, "ros config export", "", 0},
 		{"export-json", healthy, "ros config export --format json", "", 0},
 		{"validate-good", healthy, "ros config validate -", "#cloud-config\nhostname: a\n", 0},
@@ -155,6 +201,7 @@ func TestGolden(t *testing.T) {
 		{"unreachable", "/nonexistent/api.sock", "ros status", "", 1},
 		{"shutdown-without-time", healthy, "shutdown -h", "", 2},
 		{"completion", healthy, "ros completion bash", "", 0},
+		{"completion-zsh", healthy, "ros completion zsh", "", 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -212,12 +259,16 @@ func TestTheWayDownByEachName(t *testing.T) {
 func TestCompletion(t *testing.T) {
 	socket := listen(t, fake(true))
 	tests := []struct{ words, want string }{
-		{"", "service os status logs boot config reboot poweroff halt completion"},
+		{"", "service os status logs events top boot config reboot poweroff halt completion"},
 		{"s", "service status"},
 		{"service st", "start stop"},
 		{"service stop ", "docker network syslog"},
 		{"service stop net", "network"},
 		{"service logs --f", "--format --follow"},
+		{"logs net", "network"},
+		{"logs network k", "kernel"},
+		{"logs ", "docker network syslog kernel rosd"},
+		{"boot chart ", ""},
 		{"nonsense ", ""},
 		{"status ", ""},
 	}
@@ -230,6 +281,27 @@ func TestCompletion(t *testing.T) {
 	}
 	if r := ros(t, "/nonexistent/s", "", "ros", completeVerb, "service", "stop", ""); r.out+r.err != "" {
 		t.Errorf("without rosd completion says %q %q", r.out, r.err)
+	}
+}
+
+// The scripts are run by the shells themselves; ros is a function that answers
+// the right question only.
+func TestShellsCompleteWithTheirScripts(t *testing.T) {
+	const stub = "ros() { [ \"$*\" = '__complete service st' ] && printf '%s\\n' start stop; }\n"
+	for shell, c := range map[string]struct{ script, test string }{
+		"bash": {bashScript, `COMP_WORDS=(ros service st); COMP_CWORD=2; _ros; echo "${COMPREPLY[@]}"`},
+		"zsh":  {"compdef() { :; }\n" + zshScript, `compadd() { echo $found; }; words=(ros service st); CURRENT=3; _ros`},
+	} {
+		t.Run(shell, func(t *testing.T) {
+			program, err := exec.LookPath(shell)
+			if err != nil {
+				t.Skip("there is no", shell)
+			}
+			out, err := exec.CommandContext(t.Context(), program, "-c", stub+c.script+c.test).CombinedOutput()
+			if got := string(out); err != nil || got != "start stop\n" {
+				t.Errorf("got %q (%v)", got, err)
+			}
+		})
 	}
 }
 
@@ -258,26 +330,127 @@ func TestAge(t *testing.T) {
 	}
 }
 
-// Every visible command must be able to say how it is used.
-func TestEveryCommandHasASummaryAndUsage(t *testing.T) {
+// verbs calls f for every command that people may see.
+func verbs(f func(c *command, path []string)) {
 	var walk func(c *command, path []string)
 	walk = func(c *command, path []string) {
 		for _, sub := range c.sub {
 			way := append(path[:len(path):len(path)], sub.name)
-			if sub.sub != nil {
+			switch {
+			case sub.sub != nil:
 				walk(sub, way)
-				continue
-			}
-			if sub.hidden {
-				continue
-			}
-			if sub.summary == "" || strings.HasSuffix(sub.summary, ".") {
-				t.Errorf("%v: summary %q", way, sub.summary)
-			}
-			if r := ros(t, "", "", append(way, "--help")...); r.code != 0 || !strings.Contains(r.out, "--format") {
-				t.Errorf("%v --help: exit %d, %q %q", way, r.code, r.out, r.err)
+			case !sub.hidden:
+				f(sub, way)
 			}
 		}
 	}
 	walk(root(), []string{"ros"})
+}
+
+func TestEveryVerbSaysWhatItDoesAndGivesAnExampleOfItself(t *testing.T) {
+	verbs(func(c *command, path []string) {
+		if c.summary == "" || strings.HasSuffix(c.summary, ".") {
+			t.Errorf("%v: summary %q", path, c.summary)
+		}
+		if !strings.Contains(c.example, strings.Join(path, " ")) {
+			t.Errorf("%v: its example is %q", path, c.example)
+		}
+		if r := ros(t, "", "", append(path, "--help")...); r.code != 0 || !strings.Contains(r.out, "--format") || !strings.Contains(r.out, "Example: "+c.example+"\n") {
+			t.Errorf("%v --help: exit %d, %q %q", path, r.code, r.out, r.err)
+		}
+		for _, argv := range [][]string{append(path, "--no-such-flag"), append(path, "--format", "xml")} {
+			if r := ros(t, "", "", argv...); r.code != 2 || r.out != "" {
+				t.Errorf("%q: exit %d, %q", argv, r.code, r.out)
+			}
+		}
+	})
+}
+
+// Verbs that say nothing on standard output, or only what is no data.
+var withoutJSON = map[string]bool{
+	"ros reboot": true, "ros poweroff": true, "ros halt": true, "ros completion bash": true, "ros completion zsh": true,
+}
+
+func TestEveryVerbsExampleSpeaksJSONAndFailsWithoutRosd(t *testing.T) {
+	socket := listen(t, fake(true))
+	file := filepath.Join(t.TempDir(), "cloud-config.yaml")
+	if err := os.WriteFile(file, []byte("#cloud-config\nhostname: a\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	verbs(func(c *command, path []string) {
+		name := strings.Join(path, " ")
+		if withoutJSON[name] {
+			return
+		}
+		line, _, _ := strings.Cut(c.example, ">")
+		argv := append(strings.Fields(strings.ReplaceAll(line, "cloud-config.yaml", file)), "--format", "json")
+		r := ros(t, socket, "", argv...)
+		decoder := json.NewDecoder(strings.NewReader(r.out))
+		values := 0
+		for decoder.More() {
+			var value any
+			if err := decoder.Decode(&value); err != nil {
+				t.Errorf("%q: %v in %q", argv, err, r.out)
+				return
+			}
+			values++
+		}
+		if values == 0 || r.code > 1 {
+			t.Errorf("%q: exit %d without JSON: %q %q", argv, r.code, r.out, r.err)
+		}
+		if name == "ros config validate" {
+			return // needs none
+		}
+		if r := ros(t, "/nonexistent/api.sock", "", argv...); r.code != 1 || !strings.Contains(r.err, "not reachable") {
+			t.Errorf("%q without rosd: exit %d, %q", argv, r.code, r.err)
+		}
+	})
+}
+
+func TestLogsOnATerminalAreColouredAndCannotControlIt(t *testing.T) {
+	socket := listen(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(api.LogLine{Time: boot, Service: "web", Priority: 3, Line: "bad\x1b]0;title\x07\u009b2J\tend"})
+		_ = json.NewEncoder(w).Encode(api.LogLine{Time: boot, Service: "web", Priority: 6, Line: "good"})
+	}))
+	got, code := onTerminal(t.Context(), socket, "ros", "logs")
+	want := "\x1b[2m2026-11-21T04:00:00.000Z\x1b[0m \x1b[36mweb\x1b[0m: \x1b[31mbad^[]0;title^G\\u009b2J\tend\x1b[0m\n" +
+		"\x1b[2m2026-11-21T04:00:00.000Z\x1b[0m \x1b[36mweb\x1b[0m: good\n"
+	if got != want || code != 0 {
+		t.Errorf("got  %q, exit %d\nwant %q", got, code, want)
+	}
+}
+
+func TestTopGoesOnOnATerminalUntilItIsInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	handler := fake(true)
+	looks := 0
+	socket := listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if looks++; looks == 4 {
+			cancel()
+		}
+		handler.ServeHTTP(w, r)
+	}))
+	got, code := onTerminal(ctx, socket, "ros", "top")
+	if n := strings.Count(got, "SERVICE"); n < 2 || code != 0 {
+		t.Errorf("%d tables, exit %d:\n%s", n, code, got)
+	}
+}
+
+func TestTimesAndHowLongAgo(t *testing.T) {
+	zone := time.FixedZone("CET", 3600)
+	now := time.Date(2026, 11, 21, 12, 30, 0, 0, zone)
+	for text, want := range map[string]string{
+		"10m": "2026-11-21T12:20:00+01:00", "1h30m": "2026-11-21T11:00:00+01:00", "2d": "2026-11-19T12:30:00+01:00", "0.5d": "2026-11-21T00:30:00+01:00",
+		"2026-11-20": "2026-11-20T00:00:00+01:00", "2026-11-20 08:15": "2026-11-20T08:15:00+01:00", "08:15": "2026-11-21T08:15:00+01:00",
+		"2026-11-20T08:15:00Z": "2026-11-20T08:15:00Z", "-10m": "", "10": "", "now": "", "d": "",
+	} {
+		got, err := parseWhen("--since", text, now)
+		if want == "" {
+			if err == nil {
+				t.Errorf("%q is taken for %v", text, got)
+			}
+		} else if err != nil || got.Format(time.RFC3339) != want {
+			t.Errorf("%q: got %v (%v), want %s", text, got, err, want)
+		}
+	}
 }

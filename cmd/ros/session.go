@@ -17,7 +17,11 @@ type session struct {
 	out, err io.Writer
 	now      func() time.Time
 	socket   string
-	format   string // "table" or "json"
+	format   string // "table", "text", "json", ...: see command.formats
+
+	terminal bool          // out is one
+	color    bool          // and may be coloured
+	interval time.Duration // between two looks at what changes
 }
 
 func (s *session) client() *api.Client { return api.NewClient(s.socket) }

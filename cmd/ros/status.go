@@ -69,10 +69,13 @@ func describe(st api.Status) string {
 		{"release", release(st.Version)},
 		{"health", health},
 		{"uptime", age(time.Duration(st.Uptime * float64(time.Second)))},
-		{"state", state(st.Machine)},
+		{"state", state(st.Machine) + room(st.Disks)},
 		{"services", tally(st.Services)},
 	}
-	text := align(append(rows, network(st.Services)...))
+	text := align(append(rows, network(st)...))
+	if rows := notReady(st.Services); len(rows) > 0 {
+		text += "not ready\n" + align(rows)
+	}
 	var wrong []string
 	for _, w := range st.Machine.Warnings {
 		wrong = append(wrong, "  "+w)
@@ -102,21 +105,49 @@ func state(m api.Machine) string {
 	return text
 }
 
-// network is what the network service says, a row for each interface.
-func network(services []api.Service) [][]string {
-	at := slices.IndexFunc(services, func(v api.Service) bool { return v.Name == "network" })
+// network is what the network service says, a row for each interface; without
+// that service, the addresses that the machine has.
+func network(st api.Status) [][]string {
+	at := slices.IndexFunc(st.Services, func(v api.Service) bool { return v.Name == "network" && v.Reason != "" })
 	if at < 0 {
-		return nil
-	}
-	what := services[at].Reason
-	if what == "" {
-		what = string(services[at].State)
+		return [][]string{{"network", addresses(st.Addresses)}}
 	}
 	var rows [][]string
 	label := "network"
-	for line := range strings.SplitSeq(what, "; ") {
+	for line := range strings.SplitSeq(st.Services[at].Reason, "; ") {
 		rows = append(rows, []string{label, line})
 		label = ""
+	}
+	return rows
+}
+
+// room says how much is left where state lives.
+func room(disks []api.Disk) string {
+	text := ""
+	for _, d := range disks {
+		text += fmt.Sprintf(", %s of %s free", bytesText(d.Free), bytesText(d.Size))
+	}
+	return text
+}
+
+func addresses(list []api.Address) string {
+	var parts []string
+	for _, a := range list {
+		parts = append(parts, a.Address+" on "+a.Interface)
+	}
+	if len(parts) == 0 {
+		return "no address"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// notReady lists services that are wanted and not ready, and why.
+func notReady(services []api.Service) [][]string {
+	var rows [][]string
+	for _, v := range services {
+		if !v.Ready && v.State != api.StateDisabled && v.State != api.StateStopped {
+			rows = append(rows, []string{"  " + v.Name, string(v.State), v.Reason})
+		}
 	}
 	return rows
 }
@@ -135,7 +166,7 @@ func tally(services []api.Service) string {
 		}
 	}
 	if len(parts) == 0 {
-		return "none"
+		return "no address"
 	}
 	return strings.Join(parts, ", ")
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -14,6 +15,7 @@ import (
 
 	"github.com/testudo-os/testudo/pkg/api"
 	"github.com/testudo-os/testudo/pkg/config"
+	"github.com/testudo-os/testudo/pkg/events"
 	"github.com/testudo-os/testudo/pkg/layout"
 	"github.com/testudo-os/testudo/pkg/logs"
 	"github.com/testudo-os/testudo/pkg/manager"
@@ -24,6 +26,7 @@ import (
 type backend struct {
 	manager  *manager.Manager
 	logs     *logs.Store
+	events   *events.Hub
 	set      *service.Set
 	resolved *config.Resolved
 }
@@ -56,7 +59,7 @@ func (b *backend) Status(ctx context.Context) (api.Status, error) {
 	if err != nil {
 		return api.Status{}, err
 	}
-	status := api.Status{Version: version, Healthy: true, Services: services, Problems: []string{}}
+	status := api.Status{Version: version, Healthy: true, Services: append([]api.Service{}, services...), Problems: []string{}}
 	if status.Hostname, err = os.Hostname(); err != nil {
 		return api.Status{}, err
 	}
@@ -64,6 +67,7 @@ func (b *backend) Status(ctx context.Context) (api.Status, error) {
 	if err := readJSON(layout.MachineRecord, &status.Machine); err != nil && !errors.Is(err, os.ErrNotExist) {
 		status.Problems = append(status.Problems, err.Error())
 	}
+	status.Disks, status.Addresses = disks(status.Machine), addresses()
 	status.Problems = append(status.Problems, b.resolved.Problems...)
 	for _, problem := range b.set.Problems {
 		status.Problems = append(status.Problems, problem.Error())
@@ -135,14 +139,31 @@ func (b *backend) Boot(ctx context.Context) ([]api.BootStep, error) {
 
 // Logs maps the store's ways to the API's.
 func (b *backend) Logs(ctx context.Context, o api.LogOptions, line func(api.LogLine) error) error {
-	err := b.logs.Read(ctx, logs.Query{Service: o.Service, Tail: o.Tail, Follow: o.Follow}, line)
-	if errors.Is(err, logs.ErrUnknown) {
-		if _, known := b.manager.Service(ctx, o.Service); known == nil {
-			return nil // it has not said anything yet
+	q := logs.Query{
+		Services: o.Services, Tail: o.Tail, Follow: o.Follow, Since: o.Since, Until: o.Until, Boot: o.Boot, Priority: o.Priority,
+	}
+	if o.Grep != "" {
+		pattern, err := regexp.Compile(o.Grep)
+		if err != nil {
+			return fmt.Errorf("%w: grep: %w", api.ErrInvalid, err)
 		}
+		q.Grep = pattern
+	}
+	for _, name := range o.Services {
+		if _, err := b.manager.Service(ctx, name); err == nil {
+			b.logs.Know(name) // it may not have said anything yet
+		}
+	}
+	err := b.logs.Read(ctx, q, line)
+	if errors.Is(err, logs.ErrUnknown) || errors.Is(err, logs.ErrNoBoot) {
 		return fmt.Errorf("%w: %w", api.ErrNotFound, err)
 	}
 	return err
+}
+
+// Events reads what the manager has told.
+func (b *backend) Events(ctx context.Context, o api.EventOptions, event func(api.SystemEvent) error) error {
+	return b.events.Read(ctx, o, event)
 }
 
 // Power asks PID 1, which has rosd stop all services first.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/testudo-os/testudo/pkg/api"
 	"github.com/testudo-os/testudo/pkg/await"
+	"github.com/testudo-os/testudo/pkg/events"
 	"github.com/testudo-os/testudo/pkg/layout"
 	"github.com/testudo-os/testudo/pkg/manager"
 	"github.com/testudo-os/testudo/pkg/notify"
@@ -47,16 +48,19 @@ func run(log *slog.Logger) error {
 	}
 	early.stopPreparing()
 	resolved := configure(ctx, log)
-	set := loadServices(resolved, log)
-	store, err := openLogs()
+	store, err := openLogs(log)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
+	log = logToo(log, store)
+	forwarding := forwardLogs(ctx, store, resolved.Config.Testudo.Logging, log)
+	set := loadServices(resolved, log)
+	hub := &events.Hub{}
 	var m *manager.Manager
 	listener := notify.New(layout.NotifyDir, func(msg notify.Message) { m.Notified(msg) })
 	defer listener.Close()
-	m = manager.New(set, managerOptions(early, store, listener, log))
+	m = manager.New(set, managerOptions(early, store, listener, hub, log))
 
 	socket, err := api.Listen(layout.APISocket, layout.GIDSudo)
 	if err != nil {
@@ -64,7 +68,7 @@ func run(log *slog.Logger) error {
 	}
 	served := make(chan error, 1)
 	go func() {
-		served <- api.Serve(ctx, socket, &backend{manager: m, logs: store, set: set, resolved: resolved})
+		served <- api.Serve(ctx, socket, &backend{manager: m, logs: store, events: hub, set: set, resolved: resolved})
 	}()
 
 	signals := make(chan os.Signal, 4)
@@ -85,6 +89,7 @@ func run(log *slog.Logger) error {
 	if serveErr := <-served; serveErr != nil {
 		log.Warn("API", "error", serveErr)
 	}
+	forwarding()
 	if err != nil && !errors.Is(err, errTerminated) {
 		return fmt.Errorf("supervise: %w", err)
 	}

@@ -7,8 +7,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/testudo-os/testudo/pkg/api"
 	"github.com/testudo-os/testudo/pkg/config"
+	"github.com/testudo-os/testudo/pkg/events"
 	"github.com/testudo-os/testudo/pkg/layout"
 	"github.com/testudo-os/testudo/pkg/logs"
 	"github.com/testudo-os/testudo/pkg/manager"
@@ -47,22 +47,7 @@ func choose(set *service.Set, names config.Services) {
 	set.Services, set.Disabled = wanted, unwanted
 }
 
-// Sizes of a service's log; there are two files of it at most.
-const (
-	logSizeRAM  = 1 << 20
-	logSizeDisk = 8 << 20
-)
-
-func openLogs() (*logs.Store, error) {
-	opt := logs.Options{FIFOs: layout.IODir, Files: layout.ServiceLogs, Size: logSizeRAM}
-	var machine api.Machine
-	if readJSON(layout.MachineRecord, &machine) == nil && machine.StateMode == "disk" {
-		opt.Size = logSizeDisk
-	}
-	return logs.Open(opt)
-}
-
-func managerOptions(early *earlyRuntime, store *logs.Store, listener *notify.Listener, log *slog.Logger) manager.Options {
+func managerOptions(early *earlyRuntime, store *logs.Store, listener *notify.Listener, hub *events.Hub, log *slog.Logger) manager.Options {
 	return manager.Options{
 		Connect: early.runtime,
 		Attach: func(svc *service.Service) error {
@@ -76,6 +61,7 @@ func managerOptions(early *earlyRuntime, store *logs.Store, listener *notify.Lis
 		Records:  layout.ServiceRecords,
 		BootTime: bootTimeMicros,
 		Log:      log,
+		Event:    hub.Tell,
 	}
 }
 

@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"syscall"
 	"time"
 )
@@ -93,40 +92,38 @@ func (c *Client) Config(ctx context.Context) (raw json.RawMessage, err error) {
 	return raw, c.get(ctx, "/v1/config", nil, &raw)
 }
 
-// LogOptions says which lines Logs gives.
-type LogOptions struct {
-	Service string // "": all services
-	Tail    int    // the last so many lines; negative: all
-	Follow  bool   // go on with lines to come, until the context ends
+// Usage says what each running service uses.
+func (c *Client) Usage(ctx context.Context) (u []Usage, err error) {
+	return u, c.get(ctx, "/v1/usage", nil, &u)
 }
 
 // Logs calls line for each line, oldest first, until the end of the log, the
 // end of the context or an error of line's own.
 func (c *Client) Logs(ctx context.Context, o LogOptions, line func(LogLine) error) error {
-	query := url.Values{}
-	if o.Service != "" {
-		query.Set("service", o.Service)
-	}
-	if o.Tail >= 0 {
-		query.Set("tail", strconv.Itoa(o.Tail))
-	}
-	if o.Follow {
-		query.Set("follow", "true")
-	}
-	body, err := c.send(ctx, http.MethodGet, "/v1/logs", query, nil)
+	return stream(ctx, c, "/v1/logs", o.query(), line)
+}
+
+// Events calls event for each event, oldest first, as Logs does.
+func (c *Client) Events(ctx context.Context, o EventOptions, event func(SystemEvent) error) error {
+	return stream(ctx, c, "/v1/events", o.query(), event)
+}
+
+// stream reads JSON lines.
+func stream[T any](ctx context.Context, c *Client, path string, query url.Values, take func(T) error) error {
+	body, err := c.send(ctx, http.MethodGet, path, query, nil)
 	if err != nil {
 		return err
 	}
 	defer body.Close()
 	decoder := json.NewDecoder(body)
 	for {
-		var l LogLine
-		if err := decoder.Decode(&l); errors.Is(err, io.EOF) {
+		var item T
+		if err := decoder.Decode(&item); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
-			return c.explain(ctx, fmt.Errorf("read logs: %w", err))
+			return c.explain(ctx, fmt.Errorf("read the answer to GET %s: %w", path, err))
 		}
-		if err := line(l); err != nil {
+		if err := take(item); err != nil {
 			return err
 		}
 	}

@@ -66,7 +66,7 @@ func TestClientAsksTheRoutesOfTheContract(t *testing.T) {
 		{"GET /v1/config", func() error { _, err := c.Config(ctx); return err }},
 		{"GET /v1/logs", func() error { return c.Logs(ctx, LogOptions{Tail: -1}, func(LogLine) error { return nil }) }},
 		{"GET /v1/logs?follow=true&service=ntp&tail=0", func() error {
-			return c.Logs(ctx, LogOptions{Service: "ntp", Follow: true}, func(LogLine) error { return nil })
+			return c.Logs(ctx, LogOptions{Services: []string{"ntp"}, Follow: true}, func(LogLine) error { return nil })
 		}},
 	}
 	for _, call := range calls {

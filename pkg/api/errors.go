@@ -11,6 +11,7 @@ import (
 var (
 	ErrInvalid     = errors.New("invalid request")
 	ErrNotFound    = errors.New("not found")
+	ErrMethod      = errors.New("method not allowed")
 	ErrConflict    = errors.New("not possible in the present state")
 	ErrUnavailable = errors.New("not available now") // rosd lives, containerd does not answer, ...
 
@@ -25,6 +26,7 @@ var statuses = []struct {
 }{
 	{ErrInvalid, http.StatusBadRequest},
 	{ErrNotFound, http.StatusNotFound},
+	{ErrMethod, http.StatusMethodNotAllowed},
 	{ErrConflict, http.StatusConflict},
 	{ErrUnavailable, http.StatusServiceUnavailable},
 	{context.DeadlineExceeded, http.StatusGatewayTimeout},

@@ -6,86 +6,111 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
-	"strconv"
+	"slices"
+	"strings"
 	"time"
 )
-
-// Backend answers the API's questions; rosd has one.
-type Backend interface {
-	Status(ctx context.Context) (Status, error)
-	Version(ctx context.Context) (Version, error)
-	Services(ctx context.Context) ([]Service, error)
-	Service(ctx context.Context, name string) (Service, error)
-	Inspect(ctx context.Context, name string) (any, error)
-	Do(ctx context.Context, name string, verb Verb) (Service, error)
-	Logs(ctx context.Context, o LogOptions, line func(LogLine) error) error
-	Boot(ctx context.Context) ([]BootStep, error)
-	Power(ctx context.Context, action string) error
-	Config(ctx context.Context) (any, error)
-}
 
 // maxRequest bounds what a client may send.
 const maxRequest = 1 << 20
 
-// Handler serves the routes above.
+// Handler serves the routes.
 func Handler(b Backend) http.Handler {
 	mux := http.NewServeMux()
-	get := func(path string, answer func(r *http.Request) (any, error)) {
-		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) { reply(w, r, answer) })
+	for _, r := range routes() {
+		mux.Handle(r.method+" "+r.path, r.handler(b))
 	}
-	post := func(path string, answer func(r *http.Request) (any, error)) {
-		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) { reply(w, r, answer) })
-	}
-	get("/v1/status", func(r *http.Request) (any, error) { return b.Status(r.Context()) })
-	get("/v1/version", func(r *http.Request) (any, error) { return b.Version(r.Context()) })
-	get("/v1/boot", func(r *http.Request) (any, error) { return list(b.Boot(r.Context())) })
-	get("/v1/config", func(r *http.Request) (any, error) { return b.Config(r.Context()) })
-	get("/v1/services", func(r *http.Request) (any, error) { return list(b.Services(r.Context())) })
-	get("/v1/services/{name}", func(r *http.Request) (any, error) { return b.Service(r.Context(), r.PathValue("name")) })
-	get("/v1/services/{name}/inspect", func(r *http.Request) (any, error) { return b.Inspect(r.Context(), r.PathValue("name")) })
-	for _, verb := range []Verb{VerbStart, VerbStop, VerbRestart} {
-		post("/v1/services/{name}/"+string(verb), func(r *http.Request) (any, error) {
-			return b.Do(r.Context(), r.PathValue("name"), verb)
-		})
-	}
-	post("/v1/power", func(r *http.Request) (any, error) {
-		var body Power
-		if err := json.NewDecoder(io.LimitReader(r.Body, maxRequest)).Decode(&body); err != nil {
-			return nil, fmt.Errorf("%w: body: %w", ErrInvalid, err)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, pattern := mux.Handler(r); pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
 		}
-		return struct{}{}, b.Power(r.Context(), body.Action)
-	})
-	mux.HandleFunc("GET /v1/logs", func(w http.ResponseWriter, r *http.Request) { logs(w, r, b) })
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		for _, method := range []string{"GET", "POST"} {
+			other := &http.Request{Method: method, URL: r.URL, Host: r.Host}
+			if _, pattern := mux.Handler(other); pattern != "" {
+				w.Header().Set("Allow", method)
+				fail(w, fmt.Errorf("%w: %s %s: want %s", ErrMethod, r.Method, r.URL.Path, method))
+				return
+			}
+		}
 		fail(w, fmt.Errorf("%w: %s %s", ErrNotFound, r.Method, r.URL.Path))
 	})
-	return mux
 }
 
-// list makes "none" an empty list and not JSON's null.
-func list[T any](items []T, err error) ([]T, error) {
-	if items == nil {
-		items = []T{}
-	}
-	return items, err
+func (rt route) handler(b Backend) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := rt.check(r); err != nil {
+			fail(w, err)
+			return
+		}
+		if rt.stream {
+			rt.serveStream(w, r, b)
+			return
+		}
+		value, err := rt.do(b, r)
+		if err != nil {
+			fail(w, err)
+			return
+		}
+		data, err := json.Marshal(value)
+		if err != nil {
+			fail(w, err)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Write(append(data, '\n')) // a client that has gone is no concern of ours
+	})
 }
 
-func reply(w http.ResponseWriter, r *http.Request, answer func(r *http.Request) (any, error)) {
-	value, err := answer(r)
+// check refuses what would otherwise be ignored: a parameter with a typing
+// error means something to the one who sent it.
+func (rt route) check(r *http.Request) error {
+	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		fail(w, err)
-		return
+		return fmt.Errorf("%w: query: %w", ErrInvalid, err)
 	}
-	data, err := json.Marshal(value)
-	if err != nil {
-		fail(w, err)
-		return
+	var names []string
+	for _, p := range rt.query {
+		names = append(names, p.name)
+		if len(query[p.name]) > 1 && !p.repeats {
+			return fmt.Errorf("%w: parameter %q is given more than once", ErrInvalid, p.name)
+		}
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Write(append(data, '\n')) // a client that has gone is no concern of ours
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		if !slices.Contains(names, name) {
+			return fmt.Errorf("%w: unknown parameter %q: want %s", ErrInvalid, name, orNone(names))
+		}
+	}
+	if rt.body == nil && r.ContentLength > 0 {
+		return fmt.Errorf("%w: %s %s takes no body", ErrInvalid, rt.method, rt.path)
+	}
+	return nil
+}
+
+func orNone(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+// readBody reads one JSON value and nothing behind it. Keys that are not in
+// the type are refused.
+func readBody(r *http.Request, into any) error {
+	decoder := json.NewDecoder(io.LimitReader(r.Body, maxRequest))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil {
+		return fmt.Errorf("%w: body: %w", ErrInvalid, err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("%w: body: more than one JSON value", ErrInvalid)
+	}
+	return nil
 }
 
 func fail(w http.ResponseWriter, err error) {
@@ -98,19 +123,10 @@ func fail(w http.ResponseWriter, err error) {
 	w.Write(append(data, '\n'))
 }
 
-// logs streams JSON lines; an error before the first is a proper answer, one
-// after it ends the stream.
-func logs(w http.ResponseWriter, r *http.Request, b Backend) {
-	query := r.URL.Query()
-	o := LogOptions{Service: query.Get("service"), Tail: -1, Follow: query.Get("follow") == "true"}
-	if text := query.Get("tail"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 0 {
-			fail(w, fmt.Errorf("%w: tail=%q is not a number of lines", ErrInvalid, text))
-			return
-		}
-		o.Tail = n
-	}
+// serveStream sends JSON lines; an error before the first is a proper answer,
+// one after it ends the stream.
+func (rt route) serveStream(w http.ResponseWriter, r *http.Request, b Backend) {
+	following := r.URL.Query().Get("follow") == "true"
 	begun := false
 	begin := func() {
 		if !begun {
@@ -120,28 +136,24 @@ func logs(w http.ResponseWriter, r *http.Request, b Backend) {
 	}
 	encoder := json.NewEncoder(w)
 	flusher := http.NewResponseController(w)
-	ctx := r.Context()
-	if o.Follow {
-		// The head goes out at once: the first line may be long in coming.
-		// A line is pushed through when there is no other right behind it.
+	err := rt.flow(b, r, func(item any) error {
 		begin()
-		w.WriteHeader(http.StatusOK)
-		if err := flusher.Flush(); err != nil {
-			return
-		}
-	}
-	err := b.Logs(ctx, o, func(line LogLine) error {
-		begin()
-		if err := encoder.Encode(line); err != nil {
+		if err := encoder.Encode(item); err != nil {
 			return err
 		}
-		if o.Follow {
+		if following {
 			return flusher.Flush()
 		}
 		return nil
 	})
-	if err != nil && !begun {
+	switch {
+	case err != nil && !begun:
 		fail(w, err)
+	case err != nil:
+		// The client must not take what it has for all there is.
+		panic(http.ErrAbortHandler)
+	default:
+		begin() // of nothing
 	}
 }
 

@@ -2,14 +2,20 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // answers is a Backend with one service, web.
@@ -17,6 +23,7 @@ type answers struct{ did chan string }
 
 func (a answers) Status(context.Context) (Status, error)      { return Status{Hostname: "box"}, nil }
 func (a answers) Version(context.Context) (Version, error)    { return Version{Version: "1"}, nil }
+func (a answers) Usage(context.Context) ([]Usage, error)      { return nil, nil }
 func (a answers) Services(context.Context) ([]Service, error) { return nil, nil }
 func (a answers) Boot(context.Context) ([]BootStep, error)    { return []BootStep{{Name: "mount"}}, nil }
 func (a answers) Config(context.Context) (any, error) {
@@ -45,7 +52,7 @@ func (a answers) Power(_ context.Context, action string) error {
 }
 
 func (a answers) Logs(ctx context.Context, o LogOptions, line func(LogLine) error) error {
-	if o.Service == "none" {
+	if slices.Contains(o.Services, "none") {
 		return fmt.Errorf("%w: none", ErrNotFound)
 	}
 	if err := line(LogLine{Line: fmt.Sprintf("tail %d", o.Tail)}); err != nil {
@@ -55,6 +62,10 @@ func (a answers) Logs(ctx context.Context, o LogOptions, line func(LogLine) erro
 		<-ctx.Done()
 	}
 	return nil
+}
+
+func (a answers) Events(ctx context.Context, o EventOptions, event func(SystemEvent) error) error {
+	return event(SystemEvent{Name: fmt.Sprint(o.Tail)})
 }
 
 // serveSocket gives a client of a real server on a real socket.
@@ -131,14 +142,14 @@ func TestClientAndServerAgree(t *testing.T) {
 
 func TestLogsAreStreamed(t *testing.T) {
 	c, _ := serveSocket(t)
-	for _, o := range []LogOptions{{Service: "web", Tail: 3}, {Tail: -1}} {
+	for _, o := range []LogOptions{{Services: []string{"web"}, Tail: 3}, {Tail: -1}} {
 		var got []string
 		err := c.Logs(t.Context(), o, func(l LogLine) error { got = append(got, l.Line); return nil })
 		if want := fmt.Sprintf("tail %d", o.Tail); err != nil || len(got) != 1 || got[0] != want {
 			t.Errorf("%+v: %q %v", o, got, err)
 		}
 	}
-	if err := c.Logs(t.Context(), LogOptions{Service: "none"}, nil); !errors.Is(err, ErrNotFound) {
+	if err := c.Logs(t.Context(), LogOptions{Services: []string{"none"}}, nil); !errors.Is(err, ErrNotFound) {
 		t.Errorf("unknown service: %v", err)
 	}
 	// Following: the line comes although the answer goes on.
@@ -148,18 +159,95 @@ func TestLogsAreStreamed(t *testing.T) {
 	}
 }
 
-func TestWhatTheServerDoesNotKnowIsSaidInJSON(t *testing.T) {
-	c, _ := serveSocket(t)
-	client := http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return net.Dial("unix", c.socket) }}}
-	defer client.CloseIdleConnections()
-	for path, want := range map[string]int{"/v2/x": 404, "/v1/logs?tail=-1": 400, "/v1/logs?tail=x": 400} {
-		resp, err := client.Get("http://rosd" + path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
-		if resp.StatusCode != want || resp.Header.Get("Content-Type") != "application/json" {
-			t.Errorf("%s: %d %s", path, resp.StatusCode, resp.Header.Get("Content-Type"))
-		}
+func TestEveryLogOptionArrivesAsItWasSent(t *testing.T) {
+	boot, priority := -1, 3
+	want := LogOptions{
+		Services: []string{"web", "db"}, Tail: 7, Since: time.Date(2026, 11, 21, 12, 0, 0, 123, time.UTC), Until: time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC),
+		Boot: &boot, Priority: &priority, Grep: "a+b&c",
 	}
+	b := &recorder{}
+	if err := sendLogs(b, &http.Request{URL: &url.URL{RawQuery: want.query().Encode()}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(b.got, want) {
+		t.Errorf("got  %+v\nwant %+v", b.got, want)
+	}
+}
+
+// recorder keeps what is asked of it.
+type recorder struct {
+	Backend
+	got LogOptions
+}
+
+func (r *recorder) Logs(_ context.Context, o LogOptions, _ func(LogLine) error) error {
+	r.got = o
+	return nil
+}
+
+func TestWhatTheServerDoesNotKnowIsRefusedAndSaidInJSON(t *testing.T) {
+	handler := Handler(answers{make(chan string, 1)})
+	for _, c := range []struct {
+		method, target, body string
+		code                 int
+		says                 string
+	}{
+		{"GET", "/v2/x", "", 404, "not found: GET /v2/x"},
+		{"GET", "/v1/power", "", 405, "want POST"},
+		{"DELETE", "/v1/status", "", 405, "want GET"},
+		{"GET", "/v1/logs?tail=-1", "", 400, `tail="-1": want a number from 0`},
+		{"GET", "/v1/logs?tail=x", "", 400, "want a number"},
+		{"GET", "/v1/logs?tal=1", "", 400, `unknown parameter "tal": want service, tail`},
+		{"GET", "/v1/logs?tail=1&tail=2", "", 400, "more than once"},
+		{"GET", "/v1/logs?follow=yes", "", 400, "want true or false"},
+		{"GET", "/v1/logs?since=10m", "", 400, "want a time such as"},
+		{"GET", "/v1/logs?boot=1", "", 400, "want a number from"},
+		{"GET", "/v1/logs?priority=8", "", 400, "from 0 to 7"},
+		{"GET", "/v1/logs?grep=(", "", 400, "no regular expression"},
+		{"GET", "/v1/logs?follow=true&until=2026-11-21T12:00:00Z", "", 400, "of no use with follow"},
+		{"GET", "/v1/events?service=web", "", 400, "unknown parameter"},
+		{"GET", "/v1/status?x", "", 400, `unknown parameter "x": want none`},
+		{"GET", "/v1/status?%zz", "", 400, "query"},
+		{"POST", "/v1/power", `{"action":"reboot","when":"now"}`, 400, `unknown field "when"`},
+		{"POST", "/v1/power", `{"action":"reboot"} {}`, 400, "more than one"},
+		{"POST", "/v1/power", `{"action":7}`, 400, "body"},
+		{"POST", "/v1/power", ``, 400, "body"},
+		{"POST", "/v1/services/web/start", `{"force":true}`, 400, "takes no body"},
+	} {
+		t.Run(c.method+" "+c.target+c.body, func(t *testing.T) {
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, httptest.NewRequest(c.method, c.target, strings.NewReader(c.body)))
+			var e Error
+			if err := json.Unmarshal(w.Body.Bytes(), &e); err != nil || w.Code != c.code || !strings.Contains(e.Message, c.says) {
+				t.Errorf("%d %s (%v), want %d with %q", w.Code, w.Body, err, c.code, c.says)
+			}
+			if kind := w.Header().Get("Content-Type"); kind != "application/json" {
+				t.Errorf("content type %q", kind)
+			}
+		})
+	}
+}
+
+func TestAStreamThatFailsHalfwayDoesNotLookWhole(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: Handler(broken{})}
+	go server.Serve(listener)
+	defer server.Close()
+	c := NewClient(path)
+	defer c.Close()
+	n := 0
+	err = c.Logs(t.Context(), LogOptions{Tail: -1}, func(LogLine) error { n++; return nil })
+	if err == nil {
+		t.Errorf("after %d lines the log seems to be at its end", n)
+	}
+}
+
+type broken struct{ Backend }
+
+func (broken) Logs(_ context.Context, _ LogOptions, line func(LogLine) error) error {
+	return errors.Join(line(LogLine{}), errors.New("the disk broke"))
 }

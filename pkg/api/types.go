@@ -48,13 +48,48 @@ type Event struct {
 	Reason string    `json:"reason"`
 }
 
+// SystemEvent is something that happened on the machine.
+type SystemEvent struct {
+	Time     time.Time `json:"time"`
+	Kind     string    `json:"kind"` // "service"
+	Name     string    `json:"name"` // of the service
+	State    State     `json:"state"`
+	Reason   string    `json:"reason"`
+	PID      int       `json:"pid,omitempty"`
+	ExitCode *int      `json:"exit_code,omitempty"` // of the last run
+}
+
 // BootStep is one named step of init, or a service's way from start to ready.
+// Times are microseconds of CLOCK_BOOTTIME.
 type BootStep struct {
-	Name  string `json:"name"`
-	Kind  string `json:"kind"`  // "init" or "service"
-	Start int64  `json:"start"` // microseconds of CLOCK_BOOTTIME
-	End   int64  `json:"end"`
-	Error string `json:"error,omitempty"`
+	Name  string     `json:"name"`
+	Kind  string     `json:"kind"`            // "init" or "service"
+	Waits []BootWait `json:"waits,omitempty"` // of a service, before its start
+	Start int64      `json:"start"`           // of being made
+	Runs  int64      `json:"runs,omitempty"`  // when its process ran
+	End   int64      `json:"end"`             // when it was ready, or failed
+	Error string     `json:"error,omitempty"`
+}
+
+// BootWait is a time in which a service waited.
+type BootWait struct {
+	Reason string `json:"reason"` // for people
+	From   int64  `json:"from"`   // microseconds of CLOCK_BOOTTIME
+	To     int64  `json:"to"`
+}
+
+// Usage is what a running service uses, from its control group. Counters count
+// from the start of its container.
+type Usage struct {
+	Service     string    `json:"service"`
+	PID         int       `json:"pid"`
+	Time        time.Time `json:"time"`         // of reading
+	CPU         int64     `json:"cpu_us"`       // microseconds of processor time
+	Memory      int64     `json:"memory"`       // bytes, with file cache
+	MemoryLimit int64     `json:"memory_limit"` // bytes; 0: none
+	Processes   int64     `json:"processes"`    // with threads
+	ReadBytes   int64     `json:"read_bytes"`   // from disks
+	WriteBytes  int64     `json:"write_bytes"`  // to disks
 }
 
 // Machine is what init found out about the machine and could not say elsewhere.
@@ -67,13 +102,29 @@ type Machine struct {
 
 // Status is the answer to `ros status`.
 type Status struct {
-	Hostname string    `json:"hostname"`
-	Version  Version   `json:"version"`
-	Healthy  bool      `json:"healthy"` // all essential services are ready
-	Uptime   float64   `json:"uptime_seconds"`
-	Machine  Machine   `json:"machine"`
-	Problems []string  `json:"problems"` // bad service files, bad configuration, failed services
-	Services []Service `json:"services"`
+	Hostname  string    `json:"hostname"`
+	Version   Version   `json:"version"`
+	Healthy   bool      `json:"healthy"` // all essential services are ready
+	Uptime    float64   `json:"uptime_seconds"`
+	Machine   Machine   `json:"machine"`
+	Disks     []Disk    `json:"disks"`
+	Addresses []Address `json:"addresses"`
+	Problems  []string  `json:"problems"` // bad service files, bad configuration, failed services
+	Services  []Service `json:"services"`
+}
+
+// Disk is a file system on which state lives.
+type Disk struct {
+	Path   string `json:"path"`
+	Device string `json:"device"` // "" for memory
+	Size   int64  `json:"size"`   // bytes
+	Free   int64  `json:"free"`   // bytes, for the administrator
+}
+
+// Address is one the machine can be reached by.
+type Address struct {
+	Interface string `json:"interface"`
+	Address   string `json:"address"` // with the length of its prefix: 10.0.2.15/24
 }
 
 // Version says which release runs.
@@ -84,13 +135,29 @@ type Version struct {
 	Kernel  string `json:"kernel"`
 }
 
-// LogLine is one line of a service's output.
+// LogLine is one line of a service's output, or of the kernel's log.
 type LogLine struct {
-	Time    time.Time `json:"time"`
-	Service string    `json:"service"`
-	Stream  string    `json:"stream"` // "stdout" or "stderr"
-	Line    string    `json:"line"`
+	Time      time.Time `json:"time"`
+	Monotonic int64     `json:"monotonic_us"` // microseconds of CLOCK_BOOTTIME
+	BootID    string    `json:"boot_id"`      // 32 hex digits, of the boot it was written in
+	Service   string    `json:"service"`
+	Stream    string    `json:"stream"`   // StreamStdout, StreamStderr or StreamKernel
+	Priority  int       `json:"priority"` // of syslog(3): 0 emergency to 7 debug
+	Line      string    `json:"line"`
 }
+
+// Streams of a LogLine.
+const (
+	StreamStdout = "stdout"
+	StreamStderr = "stderr"
+	StreamKernel = "kernel"
+)
+
+// Names under which the system itself writes logs; no service may have them.
+const (
+	KernelLog = "kernel"
+	RosdLog   = "rosd"
+)
 
 // Error is the body of every answer that is not 2xx.
 type Error struct {
@@ -101,16 +168,3 @@ type Error struct {
 type Power struct {
 	Action string `json:"action"` // "poweroff", "reboot" or "halt"
 }
-
-// Routes of the API. {name} is a service's name.
-//
-//	GET  /v1/status              Status
-//	GET  /v1/version             Version
-//	GET  /v1/services            []Service
-//	GET  /v1/services/{name}     Service (with History)
-//	POST /v1/services/{name}/start|stop|restart   Service; waits until done
-//	GET  /v1/services/{name}/inspect   service.Service as resolved, with image digest
-//	GET  /v1/logs?service=NAME&tail=N&follow=true   LogLine as JSON lines
-//	GET  /v1/boot                []BootStep
-//	POST /v1/power               Power
-//	GET  /v1/config              config.Config in force, secrets redacted (Config.Redacted)

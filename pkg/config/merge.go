@@ -45,6 +45,8 @@ func over(out, s *Config) {
 	o.Services.Enable = union(without(o.Services.Enable, t.Services.Disable), t.Services.Enable)
 	replaceList(&o.Console.Autologin, t.Console.Autologin)
 	replace(&o.Syslog.Remote, t.Syslog.Remote)
+	replaceList(&o.Logging.Remote, t.Logging.Remote)
+	replace(&o.Logging.TLSCA, t.Logging.TLSCA)
 	replaceList(&o.Docker.RegistryMirrors, t.Docker.RegistryMirrors)
 	replaceList(&o.Docker.InsecureRegistries, t.Docker.InsecureRegistries)
 	replace(&o.State.Autoformat, t.State.Autoformat)

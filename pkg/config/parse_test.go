@@ -181,6 +181,30 @@ func TestModes(t *testing.T) {
 	}
 }
 
+func TestLogRemotes(t *testing.T) {
+	for text, want := range map[string]Remote{
+		"log.example":             {"udp", "log.example", 514},
+		"tcp://log.example":       {"tcp", "log.example", 514},
+		"tls://log.example":       {"tls", "log.example", 6514},
+		"tls://[2001:db8::1]:601": {"tls", "2001:db8::1", 601},
+	} {
+		if got, err := ParseLogRemote(text); got != want || err != nil {
+			t.Errorf("%s: got %+v (%v)", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "http://log.example", "tls://", "tls://a:0", "tls://a b"} {
+		if got, err := ParseLogRemote(text); err == nil {
+			t.Errorf("%q is taken for %+v", text, got)
+		}
+	}
+	_, err := Parse("x.yaml", []byte("#cloud-config\ntestudo:\n  logging:\n    remote: [tls://log.example, ftp://log.example]\n    tls_ca: none\n"))
+	for _, want := range []string{"x.yaml:4:", "want [udp://|tcp://|tls://]HOST[:PORT]", "x.yaml:5:", "want certificates in PEM"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the error does not speak of %q: %v", want, err)
+		}
+	}
+}
+
 func TestRemotes(t *testing.T) {
 	for text, want := range map[string]Remote{
 		"log.example":          {"udp", "log.example", 514},

@@ -57,6 +57,7 @@ type Testudo struct {
 	Services Services `yaml:"services" json:"services,omitzero"`
 	Console  Console  `yaml:"console" json:"console,omitzero"`
 	Syslog   Syslog   `yaml:"syslog" json:"syslog,omitzero"`
+	Logging  Logging  `yaml:"logging" json:"logging,omitzero"`
 	Docker   Docker   `yaml:"docker" json:"docker,omitzero"`
 	State    State    `yaml:"state" json:"state,omitzero"`
 }
@@ -77,6 +78,16 @@ type Syslog struct {
 	// Remote is where log messages are sent besides the local files:
 	// [udp://|tcp://]HOST[:PORT], by default udp and 514.
 	Remote string `yaml:"remote" json:"remote,omitempty"`
+}
+
+// Logging concerns the store of logs that rosd keeps.
+type Logging struct {
+	// Remote is where all logs are sent besides: udp://, tcp:// or
+	// tls://HOST[:PORT]; by default udp, and 514, or 6514 with tls.
+	Remote []string `yaml:"remote" json:"remote,omitempty"`
+	// TLSCA holds the certificates, in PEM, of those who may vouch for remotes
+	// with tls. Absent: the release's own.
+	TLSCA string `yaml:"tls_ca" json:"tls_ca,omitempty"`
 }
 
 // Docker is the docker service's configuration.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/x509"
 	"fmt"
 	"net"
 	"net/netip"
@@ -135,6 +136,11 @@ func (v *validator) testudo(t *Testudo) {
 		_, err := ParseRemote(t.Syslog.Remote)
 		v.check(err == nil, "want [udp://|tcp://]HOST[:PORT]", "testudo", "syslog", "remote")
 	}
+	for i, r := range t.Logging.Remote {
+		_, err := ParseLogRemote(r)
+		v.check(err == nil, "want [udp://|tcp://|tls://]HOST[:PORT]", "testudo", "logging", "remote", at(i))
+	}
+	v.check(t.Logging.TLSCA == "" || x509.NewCertPool().AppendCertsFromPEM([]byte(t.Logging.TLSCA)), "want certificates in PEM", "testudo", "logging", "tls_ca")
 	for i, m := range t.Docker.RegistryMirrors {
 		u, err := url.Parse(m)
 		v.check(err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "", "want a URL", "testudo", "docker", "registry_mirrors", at(i))
@@ -146,20 +152,30 @@ func (v *validator) testudo(t *Testudo) {
 
 func isCIDR(s string) bool { _, err := netip.ParsePrefix(s); return err == nil }
 
-// Remote is a parsed testudo.syslog.remote.
+// Remote is a parsed testudo.syslog.remote or entry of testudo.logging.remote.
 type Remote struct {
-	Protocol string // "udp" or "tcp"
+	Protocol string // "udp", "tcp" or "tls"
 	Host     string
 	Port     int
 }
 
 // ParseRemote reads [udp://|tcp://]HOST[:PORT].
 func ParseRemote(s string) (Remote, error) {
-	r := Remote{Protocol: "udp", Port: 514}
+	return parseRemote(s, map[string]int{"udp": 514, "tcp": 514})
+}
+
+// ParseLogRemote reads [udp://|tcp://|tls://]HOST[:PORT].
+func ParseLogRemote(s string) (Remote, error) {
+	return parseRemote(s, map[string]int{"udp": 514, "tcp": 514, "tls": 6514})
+}
+
+// parseRemote knows these protocols, with their ports.
+func parseRemote(s string, ports map[string]int) (Remote, error) {
+	r := Remote{Protocol: "udp"}
 	if protocol, rest, ok := strings.Cut(s, "://"); ok {
 		r.Protocol, s = protocol, rest
 	}
-	if r.Protocol != "udp" && r.Protocol != "tcp" {
+	if r.Port = ports[r.Protocol]; r.Port == 0 {
 		return Remote{}, fmt.Errorf("unknown protocol %q", r.Protocol)
 	}
 	r.Host = strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")

@@ -69,7 +69,8 @@ const (
 	RandomSeed   = "/var/lib/testudo/random-seed"
 	InstanceDir  = "/var/lib/testudo/instance" // what was done once for this instance
 	VarLog       = "/var/log"
-	ServiceLogs  = "/var/log/testudo" // SERVICE.log
+	ServiceLogs  = "/var/log/testudo"         // SERVICE/*.log: see pkg/logs
+	LogPositions = "/var/lib/testudo/logging" // TARGET.json: how far logs have been forwarded
 )
 
 // Kernel arguments that init itself reads; rosd reads the rest of testudo.*.

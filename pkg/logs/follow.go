@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"sync"
@@ -14,19 +15,44 @@ const watcherLimit = 1024
 
 // watcher is one who follows.
 type watcher struct {
+	wanted func(record) bool
+
 	mu      sync.Mutex
 	lines   []api.LogLine
 	skipped int
 	more    chan struct{} // holds one token when there is something to take
 }
 
-// offer hands lines over without waiting.
-func (w *watcher) offer(lines []api.LogLine) {
+func newWatcher(wanted func(record) bool) *watcher {
+	return &watcher{wanted: wanted, more: make(chan struct{}, 1)}
+}
+
+// offer shows new records to those who follow; l.disk is held.
+func (l *log) offer(records []byte, bootID string) {
+	if len(l.watchers) == 0 {
+		return
+	}
+	for line := range bytes.Lines(records) {
+		r, err := parseRecord(bytes.TrimSuffix(line, []byte{'\n'}))
+		if err != nil {
+			continue // unreachable: they were made by appendRecord
+		}
+		for w := range l.watchers {
+			if w.wanted(r) {
+				w.offer(r.line(l.name, bootID))
+			}
+		}
+	}
+}
+
+// offer hands a line over without waiting.
+func (w *watcher) offer(line api.LogLine) {
 	w.mu.Lock()
-	room := max(0, watcherLimit-len(w.lines))
-	take := min(room, len(lines))
-	w.lines = append(w.lines, lines[:take]...)
-	w.skipped += len(lines) - take
+	if len(w.lines) < watcherLimit {
+		w.lines = append(w.lines, line)
+	} else {
+		w.skipped++
+	}
 	w.mu.Unlock()
 	select {
 	case w.more <- struct{}{}:
@@ -52,7 +78,8 @@ func (w *watcher) follow(ctx context.Context, line func(api.LogLine) error) erro
 		}
 		if skipped > 0 && len(lines) > 0 {
 			last := lines[len(lines)-1]
-			last.Stream, last.Line = "stderr", fmt.Sprintf("rosd: %d lines left out: you read too slowly", skipped)
+			last.Stream, last.Priority = api.StreamStderr, 4
+			last.Line = fmt.Sprintf("rosd: %d lines left out: you read too slowly", skipped)
 			if err := line(last); err != nil {
 				return err
 			}

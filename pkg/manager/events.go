@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/testudo-os/testudo/pkg/api"
@@ -23,6 +24,11 @@ func (m *Manager) apply(name string, e service.Event, now time.Time) {
 	m.note(name, before, after)
 	if before.State != after.State {
 		m.tell(name, after, now)
+	}
+	if m.opt.Event != nil && (before.State != after.State || before.Ready != after.Ready) {
+		m.opt.Event(api.SystemEvent{
+			Time: now, Kind: "service", Name: name, State: after.State, Reason: after.Explain(now), PID: after.PID, ExitCode: after.ExitCode,
+		})
 	}
 }
 
@@ -140,24 +146,77 @@ func (m *Manager) Notified(msg notify.Message) {
 
 // bootTimes are microseconds of CLOCK_BOOTTIME of a service's first run.
 type bootTimes struct {
-	Start, Ready int64
-	Failed       int64 // the last failure before it was ready
-	Error        string
+	Waits  []api.BootWait // before Start; the last may have no end yet
+	Start  int64          // 0: not yet
+	Runs   int64          // when its process ran
+	Ready  int64
+	Failed int64 // the last failure before it was ready
+	Error  string
 }
 
-// note keeps the times of a service's first way from start to ready.
+// note keeps the times of a service's first way from waiting over start to
+// ready.
 func (m *Manager) note(name string, before, after service.Status) {
 	t := m.boot[name]
+	if t == nil {
+		if after.State != api.StateWaiting && after.State != api.StateStarting {
+			return
+		}
+		t = &bootTimes{}
+		m.boot[name] = t
+	}
+	if t.Ready != 0 {
+		return
+	}
+	now := m.opt.BootTime()
+	if t.Start == 0 {
+		t.wait(after, now)
+	}
+	if t.Start == 0 && after.State == api.StateStarting {
+		t.Start = now
+	}
+	if t.Runs == 0 && after.PID != 0 {
+		t.Runs = now
+	}
 	switch {
-	case t == nil && after.State == api.StateStarting:
-		m.boot[name] = &bootTimes{Start: m.opt.BootTime()}
-	case t == nil || t.Ready != 0:
 	case after.Ready:
-		t.Ready, t.Error = m.opt.BootTime(), ""
+		t.Ready, t.Error = now, ""
 	case before.State != after.State:
 		switch after.State {
 		case api.StateInvalid, api.StateBackoff, api.StateCrashLoop, api.StateExited:
-			t.Failed, t.Error = m.opt.BootTime(), after.Reason
+			t.Failed, t.Error = now, after.Reason
 		}
 	}
+}
+
+// wait notes what a service waits for from now on, if it does.
+func (t *bootTimes) wait(after service.Status, now int64) {
+	if n := len(t.Waits); n > 0 && t.Waits[n-1].To == 0 {
+		if after.State == api.StateWaiting && t.Waits[n-1].Reason == after.Reason {
+			return
+		}
+		t.Waits[n-1].To = now
+	}
+	if after.State == api.StateWaiting {
+		t.Waits = append(t.Waits, api.BootWait{Reason: after.Reason, From: now})
+	}
+}
+
+// step is a service's part of the boot as it is now.
+func (t *bootTimes) step(name, reason string, now int64) api.BootStep {
+	step := api.BootStep{Name: name, Kind: "service", Waits: slices.Clone(t.Waits), Start: t.Start, Runs: t.Runs, End: t.Ready, Error: t.Error}
+	if n := len(step.Waits); n > 0 && step.Waits[n-1].To == 0 {
+		step.Waits[n-1].To = now
+	}
+	switch {
+	case t.Ready != 0:
+	case t.Failed != 0:
+		step.End = t.Failed
+	default: // on its way
+		step.End, step.Error = now, reason
+	}
+	if step.Start == 0 {
+		step.Start = step.End // it has not come so far
+	}
+	return step
 }

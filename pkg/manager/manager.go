@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/testudo-os/testudo/pkg/api"
 	"github.com/testudo-os/testudo/pkg/runtime"
 	"github.com/testudo-os/testudo/pkg/service"
 )
@@ -36,6 +37,8 @@ type Options struct {
 	// BootTime is CLOCK_BOOTTIME in microseconds.
 	BootTime func() int64
 	Log      *slog.Logger
+	// Event is told each change of a service's state. It must not wait. Optional.
+	Event func(api.SystemEvent)
 	// Starts is how many services may be started at once; 0 = one for each
 	// processor: more would only make all of them later, the first too.
 	Starts int

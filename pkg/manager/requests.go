@@ -115,15 +115,7 @@ func (m *Manager) Inspect(ctx context.Context, name string) (found Inspected, er
 func (m *Manager) Boot(ctx context.Context) (steps []api.BootStep, err error) {
 	err = m.ask(ctx, func() {
 		for name, t := range m.boot {
-			step := api.BootStep{Name: name, Kind: "service", Start: t.Start, End: t.Ready, Error: t.Error}
-			switch {
-			case t.Ready != 0:
-			case t.Failed != 0:
-				step.End = t.Failed
-			default:
-				step.End, step.Error = m.opt.BootTime(), m.status[name].Reason // on its way
-			}
-			steps = append(steps, step)
+			steps = append(steps, t.step(name, m.status[name].Reason, m.opt.BootTime()))
 		}
 	})
 	slices.SortFunc(steps, func(a, b api.BootStep) int { return int(a.Start - b.Start) })

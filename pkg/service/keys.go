@@ -96,7 +96,7 @@ func (*serviceYAML) Refused(key string) string {
 	case "extends":
 		return "not supported: use an anchor (x-base: &base) and a merge key (<<: *base)"
 	case "logging":
-		return "not supported yet: all output goes to /var/log/testudo/SERVICE.log, which is kept short"
+		return "not supported yet: all output goes to the log store, which is kept short: see ros logs"
 	case "volumes_from":
 		return "not supported: name the folders under volumes"
 	case "runtime", "platform", "isolation", "userns_mode", "cgroup_parent", "storage_opt", "credential_spec", "gpus", "provider", "models",

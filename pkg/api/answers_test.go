@@ -1,0 +1,139 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/testudo-os/testudo/pkg/api"
+	"github.com/testudo-os/testudo/pkg/api/conform"
+)
+
+// Every route is asked, twice: of a machine of which everything is known, and
+// of one of which nothing is.
+func TestEveryAnswerIsAsTheDocumentSays(t *testing.T) {
+	operations, err := conform.Operations()
+	if err != nil || len(operations) < 10 {
+		t.Fatalf("the document has %d operations (%v)", len(operations), err)
+	}
+	for name, b := range map[string]api.Backend{"everything": full{}, "nothing": empty{}} {
+		handler := api.Handler(b)
+		for _, o := range operations {
+			t.Run(name+" "+o.Method+" "+o.Path, func(t *testing.T) {
+				body := ""
+				if o.Path == "/v1/power" {
+					data, err := json.Marshal(api.Power{Action: "reboot"})
+					if err != nil {
+						t.Fatal(err)
+					}
+					body = string(data)
+				}
+				w := httptest.NewRecorder()
+				handler.ServeHTTP(w, httptest.NewRequest(o.Method, strings.ReplaceAll(o.Path, "{name}", "web"), strings.NewReader(body)))
+				if w.Code != http.StatusOK {
+					t.Fatalf("%d %s", w.Code, w.Body)
+				}
+				if err := conform.Check(o, w.Body.Bytes()); err != nil {
+					t.Errorf("%v\n%s", err, w.Body)
+				}
+			})
+		}
+	}
+}
+
+func TestAnAnswerThatIsNotAsTheDocumentSaysIsFound(t *testing.T) {
+	for answer, o := range map[string]conform.Operation{
+		`{"name":"x"}`: {Method: "GET", Path: "/v1/version"}, // keys are missing
+		`{"name":"","version":"","build_id":"","kernel":"","more":1}`: {Method: "GET", Path: "/v1/version"}, // one too many
+		`null`:       {Method: "GET", Path: "/v1/services"},
+		`{"line":1}`: {Method: "GET", Path: "/v1/logs"},
+		``:           {Method: "GET", Path: "/v1/status"},
+	} {
+		if err := conform.Check(o, []byte(answer)); err == nil {
+			t.Errorf("%s %s may answer %s", o.Method, o.Path, answer)
+		}
+	}
+}
+
+// fill sets every field of a value to something.
+func fill[T any]() (v T) {
+	fillValue(reflect.ValueOf(&v).Elem())
+	return v
+}
+
+func fillValue(v reflect.Value) {
+	switch {
+	case v.Type() == reflect.TypeFor[time.Time]():
+		v.Set(reflect.ValueOf(time.Date(2026, 11, 21, 12, 0, 0, 5, time.UTC)))
+		return
+	case v.Type() == reflect.TypeFor[api.State]():
+		v.SetString(string(api.StateRunning))
+		return
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fillValue(v.Elem())
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		fillValue(v.Index(0))
+		fillValue(v.Index(1))
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fillValue(v.Field(i))
+		}
+	case reflect.String:
+		v.SetString("text")
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Float64:
+		v.SetFloat(1.5)
+	default:
+		v.SetInt(7)
+	}
+}
+
+// full is a machine of which everything is known.
+type full struct{ api.Backend }
+
+func (full) Status(context.Context) (api.Status, error)           { return fill[api.Status](), nil }
+func (full) Version(context.Context) (api.Version, error)         { return fill[api.Version](), nil }
+func (full) Services(context.Context) ([]api.Service, error)      { return fill[[]api.Service](), nil }
+func (full) Service(context.Context, string) (api.Service, error) { return fill[api.Service](), nil }
+func (full) Inspect(context.Context, string) (any, error)         { return map[string]any{"Image": "x"}, nil }
+func (full) Do(context.Context, string, api.Verb) (api.Service, error) {
+	return fill[api.Service](), nil
+}
+func (full) Usage(context.Context) ([]api.Usage, error)   { return fill[[]api.Usage](), nil }
+func (full) Boot(context.Context) ([]api.BootStep, error) { return fill[[]api.BootStep](), nil }
+func (full) Power(context.Context, string) error          { return nil }
+func (full) Config(context.Context) (any, error)          { return map[string]any{"hostname": "x"}, nil }
+func (full) Logs(_ context.Context, _ api.LogOptions, line func(api.LogLine) error) error {
+	return line(fill[api.LogLine]())
+}
+func (full) Events(_ context.Context, _ api.EventOptions, event func(api.SystemEvent) error) error {
+	return event(fill[api.SystemEvent]())
+}
+
+// empty is a machine of which nothing is known but what always is.
+type empty struct{ full }
+
+func (empty) Status(context.Context) (api.Status, error) {
+	return api.Status{Problems: []string{}, Services: []api.Service{}, Disks: []api.Disk{}, Addresses: []api.Address{}}, nil
+}
+func (empty) Version(context.Context) (api.Version, error)    { return api.Version{}, nil }
+func (empty) Services(context.Context) ([]api.Service, error) { return nil, nil }
+func (empty) Service(context.Context, string) (api.Service, error) {
+	return api.Service{State: api.StateWaiting}, nil
+}
+func (empty) Usage(context.Context) ([]api.Usage, error)   { return nil, nil }
+func (empty) Boot(context.Context) ([]api.BootStep, error) { return nil, nil }
+func (empty) Logs(context.Context, api.LogOptions, func(api.LogLine) error) error {
+	return nil
+}
+func (empty) Events(context.Context, api.EventOptions, func(api.SystemEvent) error) error { return nil }
