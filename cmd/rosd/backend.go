@@ -18,6 +18,7 @@ import (
 	"github.com/testudo-os/testudo/pkg/logs"
 	"github.com/testudo-os/testudo/pkg/manager"
 	"github.com/testudo-os/testudo/pkg/service"
+	"github.com/testudo-os/testudo/pkg/userservices"
 )
 
 // backend answers the API: services from the manager, the rest from records.
@@ -26,6 +27,7 @@ type backend struct {
 	logs     *logs.Store
 	set      *service.Set
 	resolved *config.Resolved
+	declared userservices.Store
 }
 
 func (b *backend) Services(ctx context.Context) ([]api.Service, error) {

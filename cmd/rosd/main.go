@@ -21,6 +21,7 @@ import (
 	"github.com/testudo-os/testudo/pkg/layout"
 	"github.com/testudo-os/testudo/pkg/manager"
 	"github.com/testudo-os/testudo/pkg/notify"
+	"github.com/testudo-os/testudo/pkg/userservices"
 )
 
 func main() {
@@ -40,7 +41,8 @@ func run(log *slog.Logger) error {
 	defer leave(nil)
 
 	resolved := configure(ctx, log)
-	set := loadServices(resolved, log)
+	declared := userservices.Store{Dir: layout.UserServices, ChoicesFile: layout.Choices}
+	set := loadServices(resolved, declared, log)
 	store, err := openLogs()
 	if err != nil {
 		return err
@@ -57,7 +59,7 @@ func run(log *slog.Logger) error {
 	}
 	served := make(chan error, 1)
 	go func() {
-		served <- api.Serve(ctx, socket, &backend{manager: m, logs: store, set: set, resolved: resolved})
+		served <- api.Serve(ctx, socket, &backend{manager: m, logs: store, set: set, resolved: resolved, declared: declared})
 	}()
 
 	signals := make(chan os.Signal, 4)
