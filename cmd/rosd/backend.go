@@ -20,6 +20,7 @@ import (
 	"github.com/testudo-os/testudo/pkg/logs"
 	"github.com/testudo-os/testudo/pkg/manager"
 	"github.com/testudo-os/testudo/pkg/service"
+	"github.com/testudo-os/testudo/pkg/userservices"
 )
 
 // backend answers the API: services from the manager, the rest from records.
@@ -29,6 +30,7 @@ type backend struct {
 	events   *events.Hub
 	set      *service.Set
 	resolved *config.Resolved
+	declared userservices.Store
 }
 
 func (b *backend) Services(ctx context.Context) ([]api.Service, error) {

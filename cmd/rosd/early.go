@@ -59,7 +59,8 @@ func runtimeOptions() runtime.Options {
 // prepareImages goes on until enough is closed. What fails is tried again, and
 // told, when the service starts.
 func prepareImages(ctx context.Context, rt *runtime.Runtime, enough <-chan struct{}) {
-	set := service.Load(service.Options{}, service.Dir{Path: layout.Services, FS: os.DirFS(layout.Services)})
+	builtin := service.Dir{Path: layout.Services, FS: os.DirFS(layout.Services)}
+	set := service.Load(service.Options{}, service.Source{Dir: builtin})
 	slices.SortFunc(set.Services, func(a, b service.Service) int { return cmp.Compare(a.Priority, b.Priority) })
 	for _, svc := range set.Services {
 		select {

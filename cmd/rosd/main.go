@@ -23,6 +23,7 @@ import (
 	"github.com/testudo-os/testudo/pkg/layout"
 	"github.com/testudo-os/testudo/pkg/manager"
 	"github.com/testudo-os/testudo/pkg/notify"
+	"github.com/testudo-os/testudo/pkg/userservices"
 )
 
 func main() {
@@ -55,7 +56,8 @@ func run(log *slog.Logger) error {
 	defer store.Close()
 	log = logToo(log, store)
 	forwarding := forwardLogs(ctx, store, resolved.Config.Testudo.Logging, log)
-	set := loadServices(resolved, log)
+	declared := userservices.Store{Dir: layout.UserServices, ChoicesFile: layout.Choices}
+	set := loadServices(resolved, declared, log)
 	hub := &events.Hub{}
 	var m *manager.Manager
 	listener := notify.New(layout.NotifyDir, func(msg notify.Message) { m.Notified(msg) })
@@ -68,7 +70,9 @@ func run(log *slog.Logger) error {
 	}
 	served := make(chan error, 1)
 	go func() {
-		served <- api.Serve(ctx, socket, &backend{manager: m, logs: store, events: hub, set: set, resolved: resolved})
+		served <- api.Serve(ctx, socket, &backend{
+			manager: m, logs: store, events: hub, set: set, resolved: resolved, declared: declared,
+		})
 	}()
 
 	signals := make(chan os.Signal, 4)

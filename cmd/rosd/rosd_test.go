@@ -6,39 +6,29 @@ import (
 
 	"github.com/testudo-os/testudo/pkg/api"
 	"github.com/testudo-os/testudo/pkg/config"
-	"github.com/testudo-os/testudo/pkg/service"
+	"github.com/testudo-os/testudo/pkg/userservices"
 )
 
 func TestTheConfigurationHasTheLastWordOnWhatIsWanted(t *testing.T) {
 	for _, c := range []struct {
-		name             string
-		names            config.Services
-		wanted, unwanted string
+		name            string
+		choices         userservices.Choices
+		config          config.Services
+		enable, disable string
 	}{
-		{"nothing said", config.Services{}, "a b", "c"},
-		{"one disabled", config.Services{Disable: []string{"a", "nobody"}}, "b", "a c"},
-		{"one enabled", config.Services{Enable: []string{"c"}}, "a b c", ""},
-		{"both said of one: off", config.Services{Enable: []string{"c"}, Disable: []string{"c"}}, "a b", "c"},
+		{"nothing said", userservices.Choices{}, config.Services{}, "", ""},
+		{"one each", userservices.Choices{Enable: []string{"a"}}, config.Services{Disable: []string{"b"}}, "a", "b"},
+		{"the configuration enables what was disabled", userservices.Choices{Disable: []string{"a", "b"}}, config.Services{Enable: []string{"a"}}, "a", "b"},
+		{"the configuration disables what was enabled", userservices.Choices{Enable: []string{"a", "b"}}, config.Services{Disable: []string{"a"}}, "b", "a"},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			set := &service.Set{Services: []service.Service{{Name: "a"}, {Name: "b"}}, Disabled: []service.Service{{Name: "c"}}}
-			choose(set, c.names)
-			if got := names(set.Services); got != c.wanted {
-				t.Errorf("wanted %q, want %q", got, c.wanted)
-			}
-			if got := names(set.Disabled); got != c.unwanted {
-				t.Errorf("unwanted %q, want %q", got, c.unwanted)
-			}
-		})
+		o := options(c.config, c.choices)
+		if got := strings.Join(o.Enable, " "); got != c.enable {
+			t.Errorf("%s: enabled %q, want %q", c.name, got, c.enable)
+		}
+		if got := strings.Join(o.Disable, " "); got != c.disable {
+			t.Errorf("%s: disabled %q, want %q", c.name, got, c.disable)
+		}
 	}
-}
-
-func names(services []service.Service) string {
-	var list []string
-	for _, s := range services {
-		list = append(list, s.Name)
-	}
-	return strings.Join(list, " ")
 }
 
 func TestWhatCountsAsAProblem(t *testing.T) {

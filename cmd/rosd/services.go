@@ -3,7 +3,6 @@ package main
 import (
 	"log/slog"
 	"os"
-	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -14,37 +13,54 @@ import (
 	"github.com/testudo-os/testudo/pkg/manager"
 	"github.com/testudo-os/testudo/pkg/notify"
 	"github.com/testudo-os/testudo/pkg/service"
+	"github.com/testudo-os/testudo/pkg/userservices"
 )
 
-// loadServices reads the service files: the release's, then the user's.
-func loadServices(resolved *config.Resolved, log *slog.Logger) *service.Set {
+// sources are the places from which services come, the lowest first. A
+// container finds the built-in ones where the system image has them.
+func sources(declared config.Declarations) []service.Source {
 	dir := func(path string) service.Dir { return service.Dir{Path: path, FS: os.DirFS(path)} }
-	set := service.Load(service.Options{}, dir(layout.Services), dir(layout.UserServices))
-	choose(set, resolved.Config.Testudo.Services)
+	configuration := service.Source{Label: "configuration"}
+	for _, d := range declared {
+		configuration.Inline = append(configuration.Inline, service.Text{File: d.File, Node: d.Node})
+	}
+	return []service.Source{
+		{Label: "built-in", Dir: dir(layout.Services)},
+		{Label: "catalog", Dir: dir(layout.Catalog), Optional: true},
+		{Label: "user", Dir: dir(layout.UserServices)},
+		configuration,
+	}
+}
+
+// loadServices reads what is declared and chosen. What is wrong with it is in
+// the set's Problems.
+func loadServices(resolved *config.Resolved, store userservices.Store, log *slog.Logger) *service.Set {
+	wanted := resolved.Config.Testudo.Services
+	choices, err := store.Choices()
+	set := service.Load(options(wanted, choices), sources(wanted.Declare)...)
+	if err != nil {
+		set.Problems = append(set.Problems, err)
+	}
 	for _, problem := range set.Problems {
 		log.Error("service files", "problem", problem)
 	}
 	return set
 }
 
-// choose lets the configuration have the last word on what is wanted.
-func choose(set *service.Set, names config.Services) {
-	var wanted, unwanted []service.Service
-	for _, s := range set.Services {
-		if slices.Contains(names.Disable, s.Name) {
-			unwanted = append(unwanted, s)
-		} else {
-			wanted = append(wanted, s)
-		}
+// options puts together what the configuration and the machine's own choices
+// say. The configuration has the last word.
+func options(wanted config.Services, choices userservices.Choices) service.Options {
+	merged := config.Merge(
+		&config.Config{Testudo: config.Testudo{Services: config.Services{Enable: choices.Enable, Disable: choices.Disable}}},
+		&config.Config{Testudo: config.Testudo{Services: wanted}},
+	).Testudo.Services
+	return service.Options{
+		Enable: merged.Enable, Disable: merged.Disable, Profiles: merged.Profiles,
+		Lookup: func(name string) (string, bool) {
+			value, ok := merged.Variables[name]
+			return string(value), ok
+		},
 	}
-	for _, s := range set.Disabled {
-		if slices.Contains(names.Enable, s.Name) && !slices.Contains(names.Disable, s.Name) {
-			wanted = append(wanted, s)
-		} else {
-			unwanted = append(unwanted, s)
-		}
-	}
-	set.Services, set.Disabled = wanted, unwanted
 }
 
 func managerOptions(early *earlyRuntime, store *logs.Store, listener *notify.Listener, hub *events.Hub, log *slog.Logger) manager.Options {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -10,7 +11,9 @@ import (
 //
 //   - lists of what lets people in or of things to do add up: ssh_authorized_keys,
 //     write_files, bootcmd, runcmd, testudo.services.enable and disable (a
-//     service that a later source enables is no longer disabled, and vice versa);
+//     service that a later source enables is no longer disabled, and vice
+//     versa), testudo.services.profiles and declare;
+//   - testudo.services.variables are merged by name;
 //   - users are merged by name, field by field; a source with users that does
 //     not list "default" does not remove it;
 //   - every other list and every value of a later source replaces.
@@ -43,6 +46,9 @@ func over(out, s *Config) {
 	o, t := &out.Testudo, &s.Testudo
 	o.Services.Disable = union(without(o.Services.Disable, t.Services.Enable), t.Services.Disable)
 	o.Services.Enable = union(without(o.Services.Enable, t.Services.Disable), t.Services.Enable)
+	o.Services.Profiles = union(o.Services.Profiles, t.Services.Profiles)
+	o.Services.Variables = overlay(o.Services.Variables, t.Services.Variables)
+	o.Services.Declare = slices.Concat(o.Services.Declare, t.Services.Declare)
 	replaceList(&o.Console.Autologin, t.Console.Autologin)
 	replace(&o.Syslog.Remote, t.Syslog.Remote)
 	replaceList(&o.Logging.Remote, t.Logging.Remote)
@@ -102,6 +108,18 @@ func union(a, b []string) []string {
 			out = append(out, s)
 		}
 	}
+	return out
+}
+
+func overlay(a, b map[string]Secret) map[string]Secret {
+	if len(b) == 0 {
+		return a
+	}
+	out := maps.Clone(a)
+	if out == nil {
+		out = map[string]Secret{}
+	}
+	maps.Copy(out, b)
 	return out
 }
 

@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"gopkg.in/yaml.v3"
 )
 
 func mustParse(t *testing.T, text string) *Config {
@@ -36,6 +38,8 @@ func TestMerge(t *testing.T) {
 			"testudo: {services: {disable: [ntp], enable: [docker]}}"},
 		{"a service enabled and later disabled is disabled", []string{"testudo: {services: {enable: [docker]}}", "testudo: {services: {disable: [docker]}}"},
 			"testudo: {services: {disable: [docker], enable: []}}"},
+		{"profiles and declared services add up, variables are merged", []string{"testudo: {services: {profiles: [a], variables: {A: x, B: y}, declare: {web: {image: i}}}}", "testudo: {services: {profiles: [b, a], variables: {B: z}, declare: {web: {mem_limit: 1m}}}}"},
+			"testudo: {services: {profiles: [a, b], variables: {A: x, B: z}, declare: [{web: {image: i}}, {web: {mem_limit: 1m}}]}}"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -71,7 +75,16 @@ func TestMergeForgetsNoField(t *testing.T) {
 }
 
 func fill(v reflect.Value) {
+	if l, ok := v.Addr().Interface().(*Declarations); ok {
+		*l = Declarations{{File: "f", Node: &yaml.Node{Kind: yaml.MappingNode}}} // nodes hold nodes
+		return
+	}
 	switch v.Kind() {
+	case reflect.Map:
+		v.Set(reflect.MakeMap(v.Type()))
+		value := reflect.New(v.Type().Elem()).Elem()
+		fill(value)
+		v.SetMapIndex(reflect.ValueOf("key"), value)
 	case reflect.Struct:
 		for i := range v.NumField() {
 			fill(v.Field(i))
@@ -93,7 +106,7 @@ func fill(v reflect.Value) {
 
 func TestSecretsDoNotShow(t *testing.T) {
 	const secret = "TOPSECRET"
-	cfg := mustParse(t, "users: [{name: a, passwd: $6$x$"+secret+"}]\nwrite_files: [{path: /k, permissions: '0600', content: "+secret+"}, {path: /g, permissions: '0640', content: "+secret+"}, {path: /p, content: plain}]\n")
+	cfg := mustParse(t, "users: [{name: a, passwd: $6$x$"+secret+"}]\nwrite_files: [{path: /k, permissions: '0600', content: "+secret+"}, {path: /g, permissions: '0640', content: "+secret+"}, {path: /p, content: plain}]\ntestudo: {services: {variables: {A: "+secret+"}}}\n")
 	exported, err := cfg.Export()
 	if err != nil {
 		t.Fatal(err)

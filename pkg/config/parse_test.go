@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"encoding/json"
 	"reflect"
 	"strings"
@@ -156,6 +157,28 @@ func TestJSONCarriesTheWholeConfiguration(t *testing.T) {
 	}
 	if !reflect.DeepEqual(*cfg, back) {
 		t.Errorf("got  %s\nwant %s", mustJSON(t, back), data)
+	}
+}
+
+func TestDeclaredServicesKeepTheirPlaceAndSurviveExport(t *testing.T) {
+	cfg := mustParse(t, "testudo:\n  services:\n    declare:\n      web: {image: i, environment: {A: '1'}}\n")
+	declared := cfg.Testudo.Services.Declare
+	if len(declared) != 1 || declared[0].File != "f" || declared[0].Node.Content[0].Line != 4 {
+		t.Fatalf("got %+v", declared)
+	}
+	exported, err := cfg.Export()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := ParseUserData("export", exported)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, exported)
+	}
+	if got, want := mustJSON(t, again), mustJSON(t, cfg); !bytes.Equal(got, want) {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if _, err := Parse("f", []byte("testudo: {services: {declare: [web]}}")); err == nil || !strings.Contains(err.Error(), "want services by name") {
+		t.Errorf("got %v", err)
 	}
 }
 

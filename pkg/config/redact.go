@@ -3,13 +3,15 @@ package config
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	"gopkg.in/yaml.v3"
 )
 
 // Redacted is a copy without secrets: password hashes, and the content of
-// files that others than the owner may not read.
+// files that others than the owner may not read, and the variables of service
+// files.
 func (c *Config) Redacted() *Config {
 	out := *c
 	out.Users = slices.Clone(c.Users)
@@ -23,6 +25,10 @@ func (c *Config) Redacted() *Config {
 			// What stands there now is no longer encoded.
 			out.WriteFiles[i].Encoding = ""
 		}
+	}
+	out.Testudo.Services.Variables = maps.Clone(c.Testudo.Services.Variables)
+	for name, value := range out.Testudo.Services.Variables {
+		out.Testudo.Services.Variables[name] = hide(value)
 	}
 	return &out
 }

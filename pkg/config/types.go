@@ -62,10 +62,14 @@ type Testudo struct {
 	State    State    `yaml:"state" json:"state,omitzero"`
 }
 
-// Services says which services are wanted, against what the release says.
+// Services says which services are wanted, against what the release says, and
+// declares some.
 type Services struct {
-	Enable  []string `yaml:"enable" json:"enable,omitempty"`
-	Disable []string `yaml:"disable" json:"disable,omitempty"`
+	Enable    []string          `yaml:"enable" json:"enable,omitempty"`
+	Disable   []string          `yaml:"disable" json:"disable,omitempty"`
+	Profiles  []string          `yaml:"profiles" json:"profiles,omitempty"`   // of Compose: which are active
+	Variables map[string]Secret `yaml:"variables" json:"variables,omitempty"` // for ${NAME} in service files
+	Declare   Declarations      `yaml:"declare" json:"declare,omitempty"`     // services, laid over those of files
 }
 
 // Console is the console service's configuration.

@@ -14,11 +14,12 @@ import (
 )
 
 var (
-	userName    = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,31}$`)
-	serviceName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$`)
-	hostLabel   = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$`)
-	terminal    = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9]{0,31}$`)
-	timezone    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9+_-]*(/[A-Za-z0-9][A-Za-z0-9+_-]*){0,2}$`)
+	userName     = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,31}$`)
+	serviceName  = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$`)
+	variableName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
+	hostLabel    = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$`)
+	terminal     = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9]{0,31}$`)
+	timezone     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9+_-]*(/[A-Za-z0-9][A-Za-z0-9+_-]*){0,2}$`)
 	// crypt(5): $id$..., or what locks an account for good.
 	cryptHash = regexp.MustCompile(`^(\$[0-9a-z]+\$[!-9;-~]+|[*!])$`)
 	keyType   = regexp.MustCompile(`^(ssh|ecdsa|sk-ssh|sk-ecdsa)-[a-zA-Z0-9@.-]+$`)
@@ -128,6 +129,12 @@ func (v *validator) testudo(t *Testudo) {
 		for i, s := range list {
 			v.check(serviceName.MatchString(s), "want the name of a service", "testudo", "services", name, at(i))
 		}
+	}
+	for i, p := range t.Services.Profiles {
+		v.check(serviceName.MatchString(p), "want the name of a profile", "testudo", "services", "profiles", at(i))
+	}
+	for name := range t.Services.Variables {
+		v.check(variableName.MatchString(name), "want the name of a variable: letters, digits and _, no digit first", "testudo", "services", "variables", name)
 	}
 	for i, tty := range t.Console.Autologin {
 		v.check(terminal.MatchString(tty), "want a terminal's name such as ttyS0", "testudo", "console", "autologin", at(i))

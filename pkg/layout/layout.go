@@ -19,8 +19,10 @@ const (
 	OSRelease        = "/usr/lib/os-release"
 	EtcSkeleton      = "/usr/share/testudo/etc"      // copied to the tmpfs on /etc at boot
 	Services         = "/usr/share/testudo/services" // built-in service files
-	Images           = "/usr/share/testudo/images"   // NAME/{manifest.json,config.json,ref}
-	Layers           = "/usr/share/testudo/layers"   // sha256/xx/DIFFID.erofs
+	Catalog          = "/usr/share/testudo/catalog"  // services that people may enable
+	ServiceSchema    = "/usr/share/testudo/schema/services.json"
+	Images           = "/usr/share/testudo/images" // NAME/{manifest.json,config.json,ref}
+	Layers           = "/usr/share/testudo/layers" // sha256/xx/DIFFID.erofs
 )
 
 // Inside the initial ramfs.
@@ -62,9 +64,10 @@ const (
 	StateLog     = "/state/log"     // /var/log
 
 	VarTestudo   = "/var/lib/testudo"
-	ConfigDir    = "/var/lib/testudo/config"   // cloud-config.yaml: the machine's file
-	UserServices = "/var/lib/testudo/services" // *.yaml
-	SSHKeys      = "/var/lib/testudo/ssh"      // host keys
+	ConfigDir    = "/var/lib/testudo/config"               // cloud-config.yaml: the machine's file
+	UserServices = "/var/lib/testudo/services"             // *.yaml
+	Choices      = "/var/lib/testudo/service-choices.yaml" // what `ros service enable` and `disable` said
+	SSHKeys      = "/var/lib/testudo/ssh"                  // host keys
 	MachineID    = "/var/lib/testudo/machine-id"
 	RandomSeed   = "/var/lib/testudo/random-seed"
 	InstanceDir  = "/var/lib/testudo/instance" // what was done once for this instance

@@ -312,12 +312,19 @@ func (m *Manager) load(set *service.Set) {
 	}
 	for _, s := range set.Disabled {
 		m.declared[s.Name] = s
-		m.apply(s.Name, service.Event{Kind: service.EventDisabled, Reason: "disabled"}, now)
+		m.apply(s.Name, service.Event{Kind: service.EventDisabled, Reason: reasonOff(s)}, now)
 	}
 	for _, i := range set.Invalid {
 		m.declared[i.Name] = service.Service{Name: i.Name, Source: i.Source}
 		m.apply(i.Name, service.Event{Kind: service.EventInvalid, Reason: i.Reason()}, now)
 	}
+}
+
+func reasonOff(s service.Service) string {
+	if s.Off == "" {
+		return "disabled"
+	}
+	return s.Off
 }
 
 // as is the service as it is declared, or was when it was started.

@@ -85,8 +85,12 @@ func Build(svc *service.Service, image imagespec.ImageConfig, host Host, opt Opt
 			Resources:   resources(svc),
 		},
 	}
+	s.Annotations = svc.Annotations
 	if svc.Uts != "host" {
 		s.Hostname = svc.Name
+		if svc.Hostname != "" {
+			s.Hostname = svc.Hostname
+		}
 	}
 	if !svc.Privileged {
 		s.Linux.MaskedPaths = maskedPaths()
@@ -199,18 +203,49 @@ func namespaces(svc *service.Service) []specs.LinuxNamespace {
 
 func resources(svc *service.Service) *specs.LinuxResources {
 	res := &specs.LinuxResources{}
-	if svc.MemLimit > 0 {
-		res.Memory = &specs.LinuxMemory{Limit: &svc.MemLimit}
+	if svc.MemLimit > 0 || svc.MemReservation > 0 {
+		res.Memory = &specs.LinuxMemory{Limit: positive(svc.MemLimit), Reservation: positive(svc.MemReservation)}
+		if svc.MemswapLimit != 0 {
+			res.Memory.Swap = &svc.MemswapLimit
+		}
 	}
 	if svc.PidsLimit > 0 {
 		limit := svc.PidsLimit
 		res.Pids = &specs.LinuxPids{Limit: &limit}
 	}
-	if svc.CPUs > 0 {
-		quota, period := int64(svc.CPUs*cpuPeriod), uint64(cpuPeriod)
-		res.CPU = &specs.LinuxCPU{Quota: &quota, Period: &period}
-	}
+	res.CPU = cpu(svc)
 	return res
+}
+
+// cpu gives the limits on processors; nil when there are none.
+func cpu(svc *service.Service) *specs.LinuxCPU {
+	quota, period := svc.CPUQuota, uint64(svc.CPUPeriod)
+	if svc.CPUs > 0 {
+		quota = int64(svc.CPUs * cpuPeriod)
+	}
+	if quota == 0 && svc.CPUShares == 0 && svc.Cpuset == "" {
+		return nil
+	}
+	c := &specs.LinuxCPU{Cpus: svc.Cpuset, Quota: positive(quota)}
+	if quota > 0 {
+		if period == 0 {
+			period = cpuPeriod
+		}
+		c.Period = &period
+	}
+	if svc.CPUShares > 0 {
+		shares := uint64(svc.CPUShares)
+		c.Shares = &shares
+	}
+	return c
+}
+
+// positive is how the runtime spec says no limit.
+func positive(n int64) *int64 {
+	if n <= 0 {
+		return nil
+	}
+	return &n
 }
 
 // addInit puts the small init before the command. It reaps what the command

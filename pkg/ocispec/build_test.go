@@ -387,3 +387,25 @@ func TestTheOOMScoreIsAlwaysSaid(t *testing.T) {
 		t.Errorf("got %v, want 0: what is not said is inherited", got)
 	}
 }
+
+func TestLimitsAndNames(t *testing.T) {
+	s := build(t, service.Service{
+		Hostname: "web.lan", Annotations: map[string]string{"a": "b"}, ShmSize: 1 << 20,
+		MemLimit: 8 << 20, MemReservation: 4 << 20, MemswapLimit: -1,
+		CPUShares: 512, CPUQuota: 5000, CPUPeriod: 10000, Cpuset: "0-1",
+	}, imagespec.ImageConfig{})
+	memory, cpu := s.Linux.Resources.Memory, s.Linux.Resources.CPU
+	if s.Hostname != "web.lan" || s.Annotations["a"] != "b" {
+		t.Errorf("hostname %q, annotations %v", s.Hostname, s.Annotations)
+	}
+	if *memory.Limit != 8<<20 || *memory.Reservation != 4<<20 || *memory.Swap != -1 {
+		t.Errorf("memory %+v", memory)
+	}
+	if *cpu.Shares != 512 || *cpu.Quota != 5000 || *cpu.Period != 10000 || cpu.Cpus != "0-1" {
+		t.Errorf("cpu %+v", cpu)
+	}
+	i := slices.IndexFunc(s.Mounts, func(m specs.Mount) bool { return m.Destination == "/dev/shm" })
+	if !slices.Contains(s.Mounts[i].Options, "size=1048576") {
+		t.Errorf("/dev/shm: %v", s.Mounts[i].Options)
+	}
+}

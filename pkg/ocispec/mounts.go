@@ -45,7 +45,10 @@ func covered(name string, by []specs.Mount) bool {
 }
 
 func defaultMounts(svc *service.Service) []specs.Mount {
-	const shmSize = "size=65536k"
+	shmSize := "size=65536k"
+	if svc.ShmSize > 0 {
+		shmSize = fmt.Sprintf("size=%d", svc.ShmSize)
+	}
 	sys := []string{"nosuid", "noexec", "nodev"}
 	cgroup := []string{"nosuid", "noexec", "nodev", "relatime"}
 	if !svc.Privileged {

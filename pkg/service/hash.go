@@ -10,6 +10,7 @@ import (
 // has another hash is restarted; where it is declared, and what only decides
 // when it starts or restarts, does not count.
 func (s Service) Hash() string {
+	s.Layers, s.Origins, s.Off = nil, nil, ""
 	s.Source, s.DependsOn, s.Restart, s.Priority, s.Essential, s.Profiles = "", nil, Restart{}, 0, false, nil
 	data, err := json.Marshal(s)
 	if err != nil {

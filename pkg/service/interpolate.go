@@ -9,56 +9,31 @@ import (
 	"github.com/testudo-os/testudo/pkg/strictyaml"
 )
 
-// interpolation replaces variables in the values of a file, each node once
-// however many services reach it through aliases.
-type interpolation struct {
-	lookup Lookup
-	done   map[*yaml.Node]error
-}
-
-// resolve replaces the variables in all values below n.
-func (v *interpolation) resolve(file string, n *yaml.Node, path string) (findings strictyaml.Errors) {
-	seen := map[*yaml.Node]bool{}
-	var walk func(*yaml.Node)
-	walk = func(n *yaml.Node) {
-		if seen[n] {
-			return
+// resolveVariables replaces the variables in all values below n, which has no
+// aliases. Keys are left as they are.
+func resolveVariables(file string, n *yaml.Node, lookup Lookup, path string) (findings strictyaml.Errors) {
+	switch n.Kind {
+	case yaml.MappingNode:
+		for i := 1; i < len(n.Content); i += 2 {
+			findings = append(findings, resolveVariables(file, n.Content[i], lookup, path+"."+n.Content[i-1].Value)...)
 		}
-		seen[n] = true
-		switch n.Kind {
-		case yaml.AliasNode:
-			walk(n.Alias)
-		case yaml.MappingNode:
-			for i := 1; i < len(n.Content); i += 2 { // values only
-				walk(n.Content[i])
-			}
-		case yaml.ScalarNode:
-			if err := v.scalar(n); err != nil {
-				findings = append(findings, strictyaml.Error{File: file, Line: n.Line, Column: n.Column, Path: path, Message: err.Error()})
-			}
-		default:
-			for _, c := range n.Content {
-				walk(c)
+	case yaml.SequenceNode:
+		for i, c := range n.Content {
+			findings = append(findings, resolveVariables(file, c, lookup, fmt.Sprintf("%s[%d]", path, i))...)
+		}
+	case yaml.ScalarNode:
+		text, err := Interpolate(n.Value, lookup)
+		if err != nil {
+			return strictyaml.Errors{{File: file, Line: n.Line, Column: n.Column, Path: path, Message: err.Error()}}
+		}
+		if text != n.Value {
+			n.Value = text
+			if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) == 0 && !isMergeTag(n.Tag) {
+				n.Tag = "" // its type is that of the new text
 			}
 		}
 	}
-	walk(n)
 	return findings
-}
-
-func (v *interpolation) scalar(n *yaml.Node) error {
-	if err, done := v.done[n]; done {
-		return err
-	}
-	text, err := Interpolate(n.Value, v.lookup)
-	if err == nil && text != n.Value {
-		n.Value = text
-		if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) == 0 {
-			n.Tag = "" // its type is that of the new text
-		}
-	}
-	v.done[n] = err
-	return err
 }
 
 // maxInterpolated bounds a value: defaults may hold variables, and so grow.

@@ -49,11 +49,27 @@ type serviceYAML struct {
 	DependsOn    dependencies      `yaml:"depends_on"`
 	Healthcheck  *healthcheckYAML  `yaml:"healthcheck"`
 	Labels       stringMap         `yaml:"labels"`
+	Annotations  stringMap         `yaml:"annotations"`
+	Hostname     hostname          `yaml:"hostname"`
+	ShmSize      byteSize          `yaml:"shm_size"`
+	MemReserve   byteSize          `yaml:"mem_reservation"`
+	MemSwap      swapLimit         `yaml:"memswap_limit"`
+	CPUShares    cpuShares         `yaml:"cpu_shares"`
+	CPUPeriod    cpuPeriod         `yaml:"cpu_period"`
+	CPUQuota     cpuQuota          `yaml:"cpu_quota"`
+	Cpuset       cpuset            `yaml:"cpuset"`
+	Configs      grants            `yaml:"configs"`
+	Secrets      grants            `yaml:"secrets"`
+	Logging      logging           `yaml:"logging"`
+	Extends      extendsYAML       `yaml:"extends"` // done away with before: see folder.extended
+	Deploy       deployYAML        `yaml:"deploy"`  // each key refused by itself
 	Profiles     []string          `yaml:"profiles"`
 	PullPolicy   pullPolicy        `yaml:"pull_policy"`
 	Ros          rosYAML           `yaml:"x-ros"`
 
-	service Service
+	service  Service
+	objects  objects
+	problems []problem // of finish
 }
 
 // rosYAML is x-ros: what Compose lacks.
@@ -65,48 +81,16 @@ type rosYAML struct {
 	Priority   int       `yaml:"priority"`
 }
 
-func newServiceYAML(name, source string) serviceYAML {
+func newServiceYAML(name string, at Place) serviceYAML {
 	return serviceYAML{
 		StopGrace: duration(DefaultGrace),
 		Ros:       rosYAML{Priority: DefaultPriority, Scope: "system"},
-		service:   Service{Name: name, Source: source},
+		service:   Service{Name: name, Source: at.Row()},
 	}
 }
-
-const (
-	noNetworks     = "a service of the OS has the host's network (network_mode: host) or none; networks of their own are for the user runtime"
-	noNamedVolumes = "named volumes are for the user runtime; bind a folder of the host (volumes: [/var/lib/testudo/NAME:/PATH])"
-)
 
 // Refused names the keys of Compose that Testudo does not take, and why.
-func (*serviceYAML) Refused(key string) string {
-	switch key {
-	case "ports", "expose", "networks", "links", "external_links", "mac_address", "dns", "dns_search", "dns_opt", "extra_hosts", "domainname":
-		return "not supported: " + noNetworks
-	case "hostname":
-		return "not supported: a service's host name is its own name, or the machine's with uts: host"
-	case "configs", "secrets":
-		return "not supported yet: bind the file instead (volumes: [/var/lib/testudo/FILE:/PATH:ro])"
-	case "build", "develop":
-		return "not supported: the OS runs images, it does not build them"
-	case "container_name":
-		return "not supported: the container has the service's name"
-	case "deploy", "scale":
-		return "not supported: each service runs once on this machine; limits are mem_limit, cpus and pids_limit"
-	case "extends":
-		return "not supported: use an anchor (x-base: &base) and a merge key (<<: *base)"
-	case "logging":
-		return "not supported yet: all output goes to the log store, which is kept short: see ros logs"
-	case "volumes_from":
-		return "not supported: name the folders under volumes"
-	case "runtime", "platform", "isolation", "userns_mode", "cgroup_parent", "storage_opt", "credential_spec", "gpus", "provider", "models",
-		"use_api_socket", "annotations", "label_file", "attach", "post_start", "pre_stop", "shm_size", "oom_kill_disable",
-		"blkio_config", "cpu_count", "cpu_percent", "cpu_shares", "cpu_period", "cpu_quota", "cpu_rt_runtime", "cpu_rt_period", "cpuset",
-		"mem_reservation", "mem_swappiness", "memswap_limit":
-		return "a key of Compose that is not supported yet"
-	}
-	return ""
-}
+func (*serviceYAML) Refused(key string) string { return refusal(serviceRefusals, key) }
 
 // finish turns what stands in the file into the service.
 func (y *serviceYAML) finish() {
@@ -118,6 +102,13 @@ func (y *serviceYAML) finish() {
 		s.GroupAdd = append(s.GroupAdd, string(g))
 	}
 	s.Volumes, s.Tmpfs = y.Volumes.binds, append(y.Volumes.tmpfs, y.Tmpfs...)
+	for _, kind := range []struct {
+		name, dir string
+		granted   grants
+	}{{"configs", "/", y.Configs}, {"secrets", "/run/secrets", y.Secrets}} {
+		binds, problems := kind.granted.binds(kind.name, kind.dir, y.objects)
+		s.Volumes, y.problems = append(s.Volumes, binds...), append(y.problems, problems...)
+	}
 	s.NetworkMode = string(y.NetworkMode)
 	if s.NetworkMode == "" {
 		s.NetworkMode = "none"
@@ -143,7 +134,9 @@ func (y *serviceYAML) finish() {
 	if s.Restart.Policy == "" {
 		s.Restart.Policy = "no"
 	}
-	s.DependsOn, s.Labels = y.DependsOn, y.Labels
+	s.DependsOn, s.Labels, s.Annotations = y.DependsOn, y.Labels, y.Annotations
+	s.Hostname, s.ShmSize, s.MemReservation, s.MemswapLimit = string(y.Hostname), int64(y.ShmSize), int64(y.MemReserve), int64(y.MemSwap)
+	s.CPUShares, s.CPUPeriod, s.CPUQuota, s.Cpuset = int64(y.CPUShares), int64(y.CPUPeriod), int64(y.CPUQuota), string(y.Cpuset)
 	s.Profiles = sortedUnique(slices.Clone(y.Profiles))
 	if y.Healthcheck != nil {
 		s.Healthcheck = y.Healthcheck.healthcheck()

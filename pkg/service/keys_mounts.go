@@ -107,9 +107,9 @@ func (v *volume) places(d *strictyaml.Decoder, n *yaml.Node, source, target stri
 		d.Errorf(n, "found %q as the target, want a path that begins with / and is not /", target)
 		return false
 	}
-	host, ok := hostPath(d.File(), source)
+	host, ok := hostPath(d.FileOf(n), source)
 	if !ok {
-		d.Errorf(n, "found %q as the source, want a path that begins with / or ./; %s", source, noNamedVolumes)
+		d.Errorf(n, "found %q as the source, want a path that begins with / or ./; %s", source, noNamed)
 		return false
 	}
 	v.bind.Source, v.bind.Target = host, path.Clean(target)
@@ -135,13 +135,12 @@ type volumeYAML struct {
 
 // Refused names the keys of Compose that are not taken here.
 func (*volumeYAML) Refused(key string) string {
-	switch key {
-	case "volume":
-		return "not supported: " + noNamedVolumes
-	case "image", "consistency":
-		return "a key of Compose that is not supported yet"
-	}
-	return ""
+	return refusal(map[string]string{
+		"volume":      noNamed,
+		"image":       "images are not mounted into services; put the files into the service's own image",
+		"consistency": "it is for Docker Desktop; leave it out",
+		"cluster":     noNamed,
+	}, key)
 }
 
 type volumeType string
@@ -149,7 +148,7 @@ type volumeType string
 func (t *volumeType) UnmarshalStrict(d *strictyaml.Decoder, n *yaml.Node) {
 	*t = volumeType(word(d, n, "bind", "tmpfs", "volume", "image", "npipe", "cluster"))
 	if *t == "volume" {
-		d.Errorf(n, "volume is not supported: %s", noNamedVolumes)
+		d.Errorf(n, "volume is not supported: %s", noNamed)
 	} else if *t != "" && *t != "bind" && *t != "tmpfs" {
 		d.Errorf(n, "%s is not supported, want bind or tmpfs", string(*t))
 	}

@@ -150,7 +150,7 @@ func (f *envFiles) UnmarshalStrict(d *strictyaml.Decoder, n *yaml.Node) {
 		if !ok {
 			continue
 		}
-		file, ok := hostPath(d.File(), one.Path)
+		file, ok := hostPath(d.FileOf(e), one.Path)
 		if !ok {
 			d.Errorf(e, "found %q, want a path that begins with / or ./", one.Path)
 			continue

@@ -7,12 +7,12 @@ import (
 	"testing/fstest"
 )
 
-func files(path string, texts map[string]string) Dir {
+func files(path string, texts map[string]string) Source {
 	m := fstest.MapFS{}
 	for name, text := range texts {
 		m[name] = &fstest.MapFile{Data: []byte(text)}
 	}
-	return Dir{Path: path, FS: m}
+	return Source{Label: path[1:], Dir: Dir{Path: path, FS: m}}
 }
 
 // names writes a set as "a b | disabled c | invalid d".
@@ -39,6 +39,9 @@ func TestLoad(t *testing.T) {
 		"nothing is there": {nil, nil, " |  | ", nil},
 		"other files and hidden ones are left alone": {map[string]string{"a.yaml": "services: {a: {image: i}}", "b.yml": "services: {b: {image: i}}", "README.md": "x: [", ".c.yaml": "x: ["}, nil,
 			"a b |  | ", nil},
+		"one folder declares a service once": {map[string]string{"a.yaml": "services: {a: {image: i}}", "b.yaml": "services: {a: {image: j}}"}, nil, "a |  | ",
+			[]string{"/sys/b.yaml:1:12: services.a: /sys/a.yaml:1 declares a service of this name already"}},
+		"a part of a service is none":   {nil, map[string]string{"a.yaml": "services: {a: {mem_limit: 1m}}"}, " |  | a", []string{"/user/a.yaml:1:12: services.a: image is missing"}},
 		"a later declaration wins":      {map[string]string{"a.yaml": "services: {a: {image: i}}"}, map[string]string{"x.yaml": "services: {a: {image: later}}"}, "a |  | ", nil},
 		"a bad file spoils no other":    {map[string]string{"a.yaml": "services: {a: {image: i}}", "b.yaml": "x: ["}, nil, "a |  | ", []string{"/sys/b.yaml:1:"}},
 		"a bad service spoils no other": {map[string]string{"a.yaml": "services: {a: {image: i}, b: {imge: i}}"}, nil, "a |  | b", []string{`did you mean "image"`}},
@@ -86,13 +89,6 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-func TestALaterDeclarationCarriesItsSource(t *testing.T) {
-	set := Load(Options{}, files("/sys", map[string]string{"a.yaml": "services: {a: {image: i}}"}), files("/user", map[string]string{"x.yaml": "services:\n  a: {image: later}\n"}))
-	if s := set.Services[0]; s.Image != "later" || s.Source != "/user/x.yaml:2" {
-		t.Errorf("got %+v", s)
-	}
-}
-
 func TestAReasonIsOneLine(t *testing.T) {
 	f, err := ParseFile("f", []byte("services: {a: {imge: i, prts: 5}}"), nil)
 	if err != nil {
@@ -100,5 +96,33 @@ func TestAReasonIsOneLine(t *testing.T) {
 	}
 	if got := f.Invalid[0].Reason(); !strings.HasSuffix(got, `did you mean "image"?) (and 1 more error)`) {
 		t.Errorf("got %q", got)
+	}
+}
+
+func TestWhatIsWanted(t *testing.T) {
+	builtIn := files("/sys", map[string]string{"a.yaml": "services: {a: {image: i}, b: {image: i, profiles: [p, q]}}"})
+	catalog := files("/catalog", map[string]string{"c.yaml": "services: {c: {image: i}}"})
+	catalog.Optional = true
+	user := files("/user", map[string]string{"c.yaml": "services: {c: {mem_limit: 1m}}"})
+	for _, c := range []struct {
+		o     Options
+		names string
+	}{
+		{Options{}, "a | b c | "},
+		{Options{Profiles: []string{"q"}}, "a b | c | "},
+		{Options{Enable: []string{"c"}}, "a c | b | "},
+		{Options{Enable: []string{"b"}}, "a b | c | "},
+		{Options{Disable: []string{"a", "nobody"}}, " | a b c | "},
+		{Options{Enable: []string{"a", "c"}, Disable: []string{"a"}}, "c | a b | "},
+	} {
+		set := Load(c.o, builtIn, catalog, user)
+		if got := set.names(); got != c.names {
+			t.Errorf("%+v: got %s, want %s", c.o, got, c.names)
+		}
+		for _, s := range set.Disabled {
+			if s.Off == "" {
+				t.Errorf("%s is off, and nothing says why", s.Name)
+			}
+		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 // The services of the OS, in the folder services of this repository.
 func systemServices(t *testing.T) *Set {
 	t.Helper()
-	set := Load(Options{}, Dir{Path: "/usr/share/testudo/services", FS: os.DirFS("../../services")})
+	set := Load(Options{}, Source{Label: "built-in", Dir: Dir{Path: "/usr/share/testudo/services", FS: os.DirFS("../../services")}})
 	for _, p := range set.Problems {
 		t.Errorf("%v", p)
 	}

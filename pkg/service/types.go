@@ -11,7 +11,11 @@ import "time"
 // the Compose Specification unless said otherwise.
 type Service struct {
 	Name   string // the key under `services:`
-	Source string // file:line that declares it
+	Source string // file:line that first declares it
+
+	Layers  []Layer          // what declares it, later ones over earlier ones
+	Origins map[string]Place // of each key; depends_on.NAME, x-ros.KEY and healthcheck.KEY too
+	Off     string           // why it is not wanted; "" when it is
 
 	Image           string
 	Command         []string  // nil: the image's own
@@ -50,7 +54,16 @@ type Service struct {
 	DependsOn       []Dependency // sorted by name
 	Healthcheck     *Healthcheck
 	Labels          map[string]string
+	Annotations     map[string]string // of the OCI runtime spec
 	Profiles        []string
+	Hostname        string // "" = the service's name
+	ShmSize         int64  // bytes of /dev/shm, 0: 64 MiB
+	MemReservation  int64  // bytes below which memory is not taken back
+	MemswapLimit    int64  // bytes of memory and swap; -1: no limit, 0: what the kernel says
+	CPUShares       int64  // weight from 2 to 262144; 1024 is usual
+	CPUPeriod       int64  // microseconds, 0: 100000
+	CPUQuota        int64  // microseconds of processor time a period, 0: no limit
+	Cpuset          string // "0-2,5"
 
 	Essential  bool   // x-ros.essential
 	Ready      Ready  // x-ros.ready
@@ -69,6 +82,12 @@ const (
 type EnvFile struct {
 	Path     string // absolute
 	Required bool   // default true
+}
+
+// Layer is one declaration of a service.
+type Layer struct {
+	Label string // of its source: built-in, catalog, user, configuration
+	Place Place
 }
 
 // Volume is one entry of `volumes`. Type is "bind" only in this release.

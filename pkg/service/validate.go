@@ -68,7 +68,7 @@ func (set *Set) circles() map[string]error {
 				}
 				// Drawn from the service it is told to.
 				drawn := slices.Concat(circle[i:], circle[:i], []string{member})
-				bad[member] = fmt.Errorf("%s: services.%s.depends_on: a circle: %s", byName[member].Source, member, strings.Join(drawn, " -> "))
+				bad[member] = fmt.Errorf("%s: services.%s.depends_on: a circle: %s", byName[member].Origins["depends_on"], member, strings.Join(drawn, " -> "))
 			}
 		}
 		way = way[:len(way)-1]
@@ -106,7 +106,7 @@ func (set *Set) waitInVain() (problems []error) {
 	byName := set.byName()
 	absent := map[string]string{} // NAME: why it will not run
 	for _, s := range set.Disabled {
-		absent[s.Name] = "is disabled: none of its profiles (" + strings.Join(s.Profiles, ", ") + ") is active"
+		absent[s.Name] = "is disabled: " + s.Off
 	}
 	for _, i := range set.Invalid {
 		absent[i.Name] = "is invalid"
@@ -127,7 +127,7 @@ func (set *Set) waitInVain() (problems []error) {
 }
 
 func dependencyAt(s Service, d Dependency) string {
-	return fmt.Sprintf("%s: services.%s.depends_on.%s", s.Source, s.Name, d.Name)
+	return fmt.Sprintf("%s: services.%s.depends_on.%s", s.Origins["depends_on."+d.Name], s.Name, d.Name)
 }
 
 func suggestService(name string, byName map[string]Service) string {

@@ -35,6 +35,10 @@ func At(path ...string) Option {
 	return func(d *Decoder) { d.path = append(d.path, path...) }
 }
 
+// Origins gives nodes that come from other files than the decoder's own, for
+// messages: text that is laid over other text keeps its place.
+func Origins(of map[*yaml.Node]string) Option { return func(d *Decoder) { d.origins = of } }
+
 const (
 	extensionsNowhere = iota
 	extensionsAtTop
@@ -55,6 +59,7 @@ type Decoder struct {
 	file       string
 	extensions int
 	documents  bool
+	origins    map[*yaml.Node]string
 
 	path    []string
 	base    int // length of path at the top of the document
@@ -124,7 +129,7 @@ func (d *Decoder) Errorf(n *yaml.Node, format string, args ...any) {
 		d.stopped = true
 		message = fmt.Sprintf("more than %d errors; the rest is not shown", maxErrors)
 	}
-	d.errors = append(d.errors, Error{File: d.file, Line: max(n.Line, 1), Column: max(n.Column, 1), Path: d.Path(), Message: message})
+	d.errors = append(d.errors, Error{File: d.FileOf(n), Line: max(n.Line, 1), Column: max(n.Column, 1), Path: d.Path(), Message: message})
 }
 
 // Wrong reports that n is not what is wanted: "found the number 5, want ...".
@@ -146,6 +151,15 @@ func (d *Decoder) Path() string {
 
 // File is the name under which people know the text.
 func (d *Decoder) File() string { return d.file }
+
+// FileOf is the file in which n stands: the decoder's own unless Origins says
+// otherwise.
+func (d *Decoder) FileOf(n *yaml.Node) string {
+	if file, other := d.origins[n]; other {
+		return file
+	}
+	return d.file
+}
 
 // Decode decodes n into out, a pointer, and says whether all was well.
 func (d *Decoder) Decode(n *yaml.Node, out any) bool {

@@ -273,3 +273,54 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+func TestPlainTreesHaveNoAliases(t *testing.T) {
+	docs, err := Parse("f", []byte("x: &x {a: 1, l: &l [1, *c]}\ny: &y {<<: *x, b: 2, a: 3}\nz: [*y, *l]\n"))
+	if err == nil {
+		t.Fatal("an anchor that is missing passed")
+	}
+	docs, err = Parse("f", []byte("x: &x {a: 1, l: &l [1]}\ny: &y {<<: *x, b: 2, a: 3}\nz: [*y, *l]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, errs := Plain("f", docs[0].Content[0])
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	out, err := yaml.Marshal(plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "x: {a: 1, l: [1]}\ny: {b: 2, a: 3, l: [1]}\nz: [{b: 2, a: 3, l: [1]}, [1]]\n"; string(out) != want {
+		t.Errorf("got  %s\nwant %s", out, want)
+	}
+	if b := plain.Content[3].Content[0]; b.Line != 2 || b.Column != 16 {
+		t.Errorf("b stands at %d:%d", b.Line, b.Column)
+	}
+	for text, want := range map[string]string{
+		"a: 1\na: 2\n":     "f:2:1: a: key stands here a second time",
+		"a: &a [*a]\n":     "alias *a holds itself",
+		"a: &a {<<: *a}\n": "alias *a holds itself",
+		"a: " + strings.Repeat("[", 200) + strings.Repeat("]", 200): "nested more than",
+	} {
+		docs, err := Parse("f", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, errs := Plain("f", docs[0].Content[0]); !strings.Contains(errs.Error(), want) {
+			t.Errorf("%q: got %v, want %s", text, errs, want)
+		}
+	}
+}
+
+func TestNodesOfOtherFilesKeepTheirPlace(t *testing.T) {
+	docs, err := Parse("other", []byte("\nports: x\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := docs[0].Content[0].Content[1]
+	err = DecodeNode("own", docs[0], &web{}, Origins(map[*yaml.Node]string{bad: "other"}))
+	if err == nil || !strings.HasPrefix(err.Error(), "other:2:8: ports: ") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -64,7 +64,7 @@ func (d *Decoder) structure(n *yaml.Node, v reflect.Value) {
 		switch {
 		case known:
 			d.in(p.Name, func() { d.value(p.Value, target) })
-		case d.extensionAllowed(p.Name):
+		case d.extensionAllowed(p.Name, f.names):
 		case f.rest.IsValid():
 			if f.rest.IsNil() {
 				f.rest.Set(reflect.MakeMap(f.rest.Type()))
@@ -92,8 +92,10 @@ func (d *Decoder) unknown(p Pair, v reflect.Value, names []string) {
 	d.Errorf(p.Key, "unknown key%s", Suggest(p.Name, names))
 }
 
-func (d *Decoder) extensionAllowed(name string) bool {
-	if !strings.HasPrefix(name, "x-") {
+// extensionAllowed says whether a key nobody knows is an extension. One that
+// is almost a known key is a mistake.
+func (d *Decoder) extensionAllowed(name string, known []string) bool {
+	if !strings.HasPrefix(name, "x-") || strings.HasPrefix(Nearest(name, known), "x-") {
 		return false
 	}
 	return d.extensions == extensionsEverywhere || d.extensions == extensionsAtTop && len(d.path) == d.base
