@@ -36,7 +36,7 @@ func buildCommand(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("build", flag.ContinueOnError)
 	f.StringVar(&variant, "variant", "", "build only `default` or core (without the user runtime)")
 	f.StringVar(&o.kernel, "kernel", "cloud", "Debian's `cloud` kernel for virtual machines, or the generic one")
-	f.StringVar(&o.compression, "compression", coldCompression, "of what the boot does not read, as mkfs.erofs -z takes it; zstd,level=19 for a release")
+	f.StringVar(&o.compression, "compression", quickCompression, "of what the boot does not read, as mkfs.erofs -z takes it; "+releaseCompression+" for a release")
 	if err := parseFlags(f, args); err != nil {
 		return err
 	}
