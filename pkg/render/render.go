@@ -65,6 +65,9 @@ func ntp(n config.NTP) string {
 // syslog gives rsyslog's forwarding. While the other side of a connection is
 // away messages wait, first in memory and then on disk, within bounds; what is
 // more is not sent. By UDP nobody learns that the other side is away.
+//
+// While it is being stopped rsyslogd tries in a tight circle and logs each try:
+// 50 ms of that, before it saves the queue, are enough.
 func syslog(s config.Syslog) (string, error) {
 	if s.Remote == "" {
 		return "", nil
@@ -80,7 +83,8 @@ func syslog(s config.Syslog) (string, error) {
 	return made + fmt.Sprintf(`action(type="omfwd" target=%q port="%d" protocol=%q template="RSYSLOG_SyslogProtocol23Format"
        action.resumeRetryCount="-1" action.resumeInterval="5" action.resumeIntervalMax="60"
        queue.type="LinkedList" queue.size="2000" queue.timeoutEnqueue="0"
-       queue.filename="remote" queue.maxFileSize="1m" queue.maxDiskSpace="16m" queue.saveOnShutdown="on")
+       queue.filename="remote" queue.maxFileSize="1m" queue.maxDiskSpace="16m" queue.saveOnShutdown="on"
+       queue.timeoutActionCompletion="50")
 `, host, r.Port, r.Protocol), nil
 }
 

@@ -82,7 +82,7 @@ func FuzzSyslog(f *testing.F) {
 	f.Add("tcp://log.example:601")
 	f.Fuzz(func(t *testing.T, remote string) {
 		got, err := syslog(config.Syslog{Remote: remote})
-		if err == nil && got != "" && (strings.Count(got, `"`) != 30 || strings.Count(got, "\n") != 5) {
+		if err == nil && got != "" && (strings.Count(got, `"`) != 32 || strings.Count(got, "\n") != 6) {
 			t.Fatalf("%q gives %q", remote, got)
 		}
 	})
