@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -63,6 +64,33 @@ func TestDocker(t *testing.T) {
 			t.Errorf("a new container says %q", got)
 		}
 	})
+	t.Run("the container runs on when the engine is killed", func(t *testing.T) {
+		before := ros.run("docker inspect -f '{{.State.Pid}} {{.State.StartedAt}}' web")
+		engine := ros.waitReady("docker")["docker"]
+		ros.run(fmt.Sprintf("sudo kill -9 %d", engine.PID))
+		m.eventually(time.Minute, func() error {
+			all, err := ros.services()
+			if err != nil {
+				return err
+			}
+			if svc := all["docker"]; !svc.Ready || svc.PID == engine.PID || svc.Restarts == engine.Restarts {
+				return fmt.Errorf("docker is %s (%s), pid %d, %d restarts", svc.State, svc.Reason, svc.PID, svc.Restarts)
+			}
+			return nil
+		})
+		if got := ros.run("docker ps --format '{{.Names}} {{.State}}'"); got != "web running\n" {
+			t.Errorf("docker ps says %q", got)
+		}
+		if after := ros.run("docker inspect -f '{{.State.Pid}} {{.State.StartedAt}}' web"); before != after {
+			t.Errorf("before: %s after: %s", before, after)
+		}
+		m.eventually(time.Minute, func() error { return wantPage(m, 8080, "greetings\n") })
+	})
+	t.Run("--init puts an init before the command", func(t *testing.T) {
+		if got := ros.run("docker run --rm --init guest:1 read /proc/1/cmdline"); !strings.HasPrefix(got, "/sbin/docker-init\x00") {
+			t.Errorf("process 1 is %q", got)
+		}
+	})
 	t.Run("compose brings an application up and down", func(t *testing.T) {
 		ros.run("docker rm -f web")
 		ros.run("mkdir -p ~/app")
@@ -71,6 +99,33 @@ func TestDocker(t *testing.T) {
 		m.eventually(time.Minute, func() error { return wantPage(m, 8080, "composed\n") })
 		ros.run("cd ~/app && docker compose down")
 	})
+}
+
+func TestDockerWorksWithoutAStateDiskAndWithOneThatIsReadOnly(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(t *testing.T) []qemu.Disk{
+		"none": func(*testing.T) []qemu.Disk { return nil },
+		"read-only": func(t *testing.T) []qemu.Disk {
+			disk := newDisk(t, 256<<20)
+			mkfs(t, getHost(t), disk.Path)
+			disk.ReadOnly = true
+			return disks(disk)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := boot(t, setup{full: true, disks: spoil(t), allow: `EXT4-fs|I/O error|blk_update`})
+			ros := m.login("ros")
+			ros.waitReady("docker")
+			ros.put("/tmp/image.tar", "644", dockerArchive(t))
+			ros.run("docker load -i /tmp/image.tar && rm /tmp/image.tar")
+			if got := ros.run("docker run --rm -v data:/data guest:1 echo hello"); got != "hello\n" {
+				t.Errorf("the container says %q", got)
+			}
+			if st := ros.status(); st.Machine.StateReason == "" {
+				t.Errorf("nobody says that nothing lasts: %+v", st.Machine)
+			}
+		})
+	}
 }
 
 // wantPage fetches a page from a forwarded port.

@@ -20,11 +20,30 @@ func TestPoweroffFromSSHLeavesACleanStateDisk(t *testing.T) {
 	ros := m.login("ros")
 	ros.waitReady(coreServices()...)
 	ros.run("sh -c 'echo kept > ~/kept'")
-	if out, err := ros.try("sudo ros poweroff"); err != nil && !isGone(err) {
-		t.Logf("ros poweroff: %v %s", err, out) // the connection may end first
+	powerOff(m)
+	m.h.checkDisk(t, disk)
+}
+
+// powerOff switches a machine off by ssh.
+func powerOff(m *machine) {
+	m.t.Helper()
+	if out, err := m.login("ros").try("sudo ros poweroff"); err != nil && !isGone(err) {
+		m.t.Logf("ros poweroff: %v %s", err, out) // the connection may end first
 	}
 	m.waitExit()
-	m.h.checkDisk(t, disk)
+}
+
+func TestThePowerButtonPowersOff(t *testing.T) {
+	t.Parallel()
+	m := boot(t, setup{})
+	m.login("ros").waitReady(coreServices()...)
+	if err := m.PowerButton(m.within(commandTime)); err != nil {
+		t.Fatal(err)
+	}
+	m.waitExit()
+	if !strings.Contains(m.Text(), "Power down") {
+		t.Error("QEMU ended without the kernel's own last line")
+	}
 }
 
 func TestRebootComesBack(t *testing.T) {
@@ -34,8 +53,8 @@ func TestRebootComesBack(t *testing.T) {
 	ros.waitReady("console")
 	before := strings.TrimSpace(ros.run("cat /proc/sys/kernel/random/boot_id"))
 	mark := m.Mark()
-	if out, err := ros.try("sudo ros reboot"); err != nil && !isGone(err) {
-		t.Logf("ros reboot: %v %s", err, out)
+	if out, err := ros.try("shutdown -r +0"); err != nil && !isGone(err) {
+		t.Logf("shutdown -r: %v %s", err, out)
 	}
 	if _, err := m.WaitLineAfter(m.within(bootTime), mark, regexp.MustCompile(`Linux version`)); err != nil {
 		t.Fatal(err)

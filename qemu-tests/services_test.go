@@ -1,12 +1,16 @@
 package qemutests
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
+	"testing"
 	"time"
 
 	"github.com/testudo-os/testudo/pkg/api"
+	"github.com/testudo-os/testudo/pkg/layout"
 )
 
 // services asks `ros service ls`.
@@ -55,6 +59,41 @@ func (s *session) waitReady(names ...string) map[string]api.Service {
 		return nil
 	})
 	return all
+}
+
+func TestAServiceOfYoursWithAnInit(t *testing.T) {
+	t.Parallel()
+	disk := newDisk(t, diskSize)
+	first := boot(t, setup{disks: disks(disk), args: autoformat})
+	first.login("root").put(layout.UserServices+"/reaped.yaml", "644", []byte(`services:
+  reaped:
+    image: testudo/syslog
+    init: true
+    # Leaves orphans behind, and does not reap: that is the init's work.
+    entrypoint: [sh, -c, "for i in 1 2 3; do (sleep 0.1 &); done; exec sleep 1000000"]
+    stop_grace_period: 1m
+`))
+	powerOff(first)
+
+	m := boot(t, setup{disks: disks(disk)})
+	root := m.login("root")
+	svc := root.waitReady("reaped")["reaped"]
+	if got := root.run(fmt.Sprintf("tr '\\0' ' ' < /proc/%d/cmdline", svc.PID)); !strings.HasPrefix(got, "/.testudo-init -- ") {
+		t.Errorf("its first process is %q", got)
+	}
+	children := fmt.Sprintf("cat /proc/%[1]d/task/%[1]d/children | wc -w", svc.PID)
+	m.eventually(time.Minute, func() error {
+		if n := strings.TrimSpace(root.run(children)); n != "1" {
+			return fmt.Errorf("it has %s children", n)
+		}
+		return nil
+	})
+	// sleep as process 1 would ignore the signal and use up the grace period.
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if out, err := root.ssh.Run(ctx, "ros service stop reaped"); err != nil {
+		t.Errorf("stop: %v %s", err, out)
+	}
 }
 
 // coreServices are those of the core variant.

@@ -47,17 +47,15 @@ func runCommand(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	vm, err := qemu.Start(ctx, t, cfg)
+	// Not with ctx, which would kill it: at its end the machine is to power off.
+	vm, err := qemu.Start(context.WithoutCancel(ctx), t, cfg)
 	if err != nil {
 		return err
 	}
-	if err := o.tellHowToLogIn(vm, keyFile); err != nil {
+	if err := o.tellHowToUse(vm, keyFile); err != nil {
 		return errors.Join(err, vm.Kill())
 	}
-	if o.headless {
-		return waitHeadless(ctx, vm)
-	}
-	return vm.WaitExit(context.WithoutCancel(ctx)) // ctrl-c belongs to the guest
+	return waitOrPowerOff(ctx, vm)
 }
 
 func parseRunFlags(args []string) (*runOptions, error) {
@@ -182,24 +180,25 @@ func addKey(userData, publicKey string) string {
 	return userData + "ssh_authorized_keys:\n  - " + publicKey + "\n"
 }
 
-func (o *runOptions) tellHowToLogIn(vm *qemu.VM, keyFile string) error {
-	if len(vm.Ports()) == 0 {
-		return nil
-	}
-	port, err := vm.HostPort(22)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(os.Stderr, "\r\nLog in once it is up:  ssh -i %s -p %d -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null ros@127.0.0.1\r\n", keyFile, port)
+// tellHowToUse says how to get into the machine, and how to be rid of it. The
+// carriage returns are for a terminal that QEMU has made its own.
+func (o *runOptions) tellHowToUse(vm *qemu.VM, keyFile string) error {
+	fmt.Fprint(os.Stderr, "\r\n")
 	for guest, host := range vm.Ports() {
 		if guest != 22 {
 			fmt.Fprintf(os.Stderr, "Port %d of the guest is 127.0.0.1:%d\r\n", guest, host)
+			continue
 		}
+		key, err := filepath.Abs(keyFile)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(os.Stderr, "Log in once it is up:  ssh -i %s -p %d -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR ros@127.0.0.1\r\n", key, host)
 	}
 	if o.headless {
 		fmt.Fprintf(os.Stderr, "The serial console goes to %s; ctrl-c powers the machine off.\r\n\r\n", vm.SerialLog())
 	} else {
-		fmt.Fprint(os.Stderr, "ctrl-a x ends QEMU at once.\r\n\r\n")
+		fmt.Fprint(os.Stderr, "Leave with `ros poweroff`, or at once with ctrl-a x; ctrl-c goes to the machine.\r\n\r\n")
 	}
 	return nil
 }
@@ -208,8 +207,8 @@ func (o *runOptions) tellHowToLogIn(vm *qemu.VM, keyFile string) error {
 // killed; twice the default grace period of a service, emulated and all.
 const powerOffTime = 60 * time.Second
 
-// waitHeadless waits for the machine; when ctx ends it presses the power button.
-func waitHeadless(ctx context.Context, vm *qemu.VM) error {
+// waitOrPowerOff waits for the machine; when ctx ends it presses the power button.
+func waitOrPowerOff(ctx context.Context, vm *qemu.VM) error {
 	select {
 	case <-vm.Done():
 		return vm.WaitExit(ctx)

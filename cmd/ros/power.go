@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/pflag"
 )
@@ -51,7 +50,8 @@ func likeHalt(verb string) action {
 	}
 }
 
-// likeShutdown takes the flags of shutdown(8); the only time is now.
+// likeShutdown takes the flags of shutdown(8); the only time is now. The words
+// after the time, which shutdown writes to all terminals, are not sent.
 func likeShutdown(ctx context.Context, s *session, args []string) error {
 	set := pflag.NewFlagSet("shutdown", pflag.ContinueOnError)
 	set.SetOutput(s.err)
@@ -59,11 +59,17 @@ func likeShutdown(ctx context.Context, s *session, args []string) error {
 	off := set.BoolP("poweroff", "P", false, "switch the machine off")
 	restart := set.BoolP("reboot", "r", false, "start the machine again")
 	halt := set.BoolP("halt", "H", false, "leave the machine on")
+	cancel := set.BoolP("cancel", "c", false, "refused: nothing is ever scheduled")
 	if done, err := parse(set, args); done || err != nil {
 		return err
 	}
-	if at := strings.Join(set.Args(), " "); at != "now" && at != "+0" {
+	switch at := set.Arg(0); {
+	case *cancel:
+		return usagef("-c: there is nothing to cancel, the only time that is kept is now")
+	case at != "now" && at != "+0":
 		return usagef("want `shutdown [-h|-r|-H] now`: no other time is kept")
+	case set.NArg() > 1:
+		fmt.Fprintln(s.err, "shutdown: the message is sent to nobody")
 	}
 	return power(choose("poweroff", *halt, *off, *restart))(ctx, s, nil)
 }

@@ -231,8 +231,8 @@ func TestTheWayDownByEachName(t *testing.T) {
 	tests := []struct{ line, want string }{
 		{"ros poweroff", "poweroff"}, {"ros reboot", "reboot"}, {"ros halt", "halt"},
 		{"/usr/sbin/poweroff", "poweroff"}, {"reboot", "reboot"}, {"halt", "halt"}, {"halt -p", "poweroff"}, {"reboot -f", "reboot"}, {"poweroff --reboot", "reboot"},
-		{"shutdown now", "poweroff"}, {"shutdown -h now", "poweroff"}, {"shutdown -P +0", "poweroff"}, {"shutdown -r now", "reboot"}, {"shutdown -H now", "halt"},
-		{"shutdown", ""}, {"shutdown -h +5", ""}, {"shutdown 23:00", ""}, {"reboot now", ""}, {"poweroff -x", ""}, {"ros reboot now", ""}, {"shutdown --help", ""},
+		{"shutdown now", "poweroff"}, {"shutdown -h now", "poweroff"}, {"shutdown -P +0", "poweroff"}, {"shutdown -r now", "reboot"}, {"shutdown -H now", "halt"}, {"shutdown -r +0", "reboot"}, {"shutdown -h now going down", "poweroff"},
+		{"shutdown", ""}, {"shutdown -h +5", ""}, {"shutdown 23:00", ""}, {"shutdown -c", ""}, {"reboot now", ""}, {"poweroff -x", ""}, {"ros reboot now", ""}, {"shutdown --help", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.line, func(t *testing.T) {

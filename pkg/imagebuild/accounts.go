@@ -12,7 +12,9 @@ import (
 // shadowGID is Debian's group shadow, which may read /etc/shadow.
 const shadowGID = 42
 
-// addAccounts appends the recipe's users and groups to the account files.
+// addAccounts appends the recipe's users and groups to the account files. A
+// user that the base has is replaced, for another shell, as long as its number
+// stays.
 func addAccounts(t *filetree.Tree, r *recipe.Recipe) error {
 	if len(r.Users)+len(r.Groups) == 0 {
 		return nil
@@ -35,10 +37,8 @@ func addAccounts(t *filetree.Tree, r *recipe.Recipe) error {
 		}
 		group = append(group, fmt.Sprintf("%s:x:%d:", g.Name, g.GID))
 	}
+	bases := len(passwd)
 	for _, u := range r.Users {
-		if named(passwd, u.Name) >= 0 {
-			return fmt.Errorf("users: %s is there already", u.Name)
-		}
 		home, shell := u.Home, u.Shell
 		if home == "" {
 			home = "/nonexistent"
@@ -46,10 +46,18 @@ func addAccounts(t *filetree.Tree, r *recipe.Recipe) error {
 		if shell == "" {
 			shell = "/usr/sbin/nologin"
 		}
-		passwd = append(passwd, fmt.Sprintf("%s:x:%d:%d:%s:%s:%s", u.Name, u.UID, u.GID, u.Gecos, home, shell))
-		// A star is no password; sshd takes "!" for a locked account and
-		// refuses keys too. The empty day of last change never expires.
-		shadow = append(shadow, u.Name+":*:::::::")
+		line := fmt.Sprintf("%s:x:%d:%d:%s:%s:%s", u.Name, u.UID, u.GID, u.Gecos, home, shell)
+		switch i := named(passwd, u.Name); {
+		case i < 0:
+			passwd = append(passwd, line)
+			// A star is no password; sshd takes "!" for a locked account and
+			// refuses keys too. The empty day of last change never expires.
+			shadow = append(shadow, u.Name+":*:::::::")
+		case i < bases && strings.HasPrefix(passwd[i], fmt.Sprintf("%s:x:%d:", u.Name, u.UID)):
+			passwd[i] = line
+		default:
+			return fmt.Errorf("users: %s is there already", u.Name)
+		}
 		for _, name := range u.Groups {
 			i := named(group, name)
 			if i < 0 {

@@ -152,12 +152,28 @@ func TestAccountsThatClashAreErrors(t *testing.T) {
 	}
 	for name, r := range map[string]*recipe.Recipe{
 		"a group twice":      {Groups: []recipe.Group{{Name: "g"}}},
-		"a user twice":       {Users: []recipe.User{{Name: "u"}}},
+		"another number":     {Users: []recipe.User{{Name: "u", UID: 7}}},
+		"a user twice":       {Users: []recipe.User{{Name: "v"}, {Name: "v"}}},
 		"a group of nowhere": {Users: []recipe.User{{Name: "v", Groups: []string{"none"}}}},
 	} {
 		if err := addAccounts(base.Clone(), r); err == nil {
 			t.Errorf("%s was taken", name)
 		}
+	}
+}
+
+func TestAnImageGivesAUserOfItsBaseAnotherShell(t *testing.T) {
+	tree := filetree.New()
+	for _, shell := range []string{"/bin/sh", "/bin/bash"} {
+		if err := addAccounts(tree, &recipe.Recipe{Users: []recipe.User{{Name: "root", Home: "/root", Shell: shell}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := text(t, tree, "/etc/passwd"); got != "root:x:0:0::/root:/bin/bash\n" {
+		t.Errorf("passwd is %q", got)
+	}
+	if got := text(t, tree, "/etc/shadow"); got != "root:*:::::::\n" {
+		t.Errorf("shadow is %q", got)
 	}
 }
 

@@ -41,8 +41,10 @@ func Start(ctx context.Context, tb Toolbox, cfg Config) (*VM, error) {
 	vm := &VM{Console: newConsole(), cfg: cfg, stderr: &syncBuffer{}, done: make(chan struct{})}
 	vm.cmd = tb.Command(ctx, "qemu-system-x86_64", args...)
 	vm.cmd.Stderr = vm.stderr
-	// A machine must not outlive a test run that was killed.
-	vm.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	// A machine must not outlive a test run that was killed. Where it does not
+	// own the terminal, ctrl-c there is for us alone: in a group of its own
+	// QEMU does not hear it.
+	vm.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: !cfg.Terminal}
 	if err := vm.start(ctx); err != nil {
 		return nil, fmt.Errorf("start machine %s: %w", cfg.Name, err)
 	}

@@ -69,6 +69,52 @@ func TestTheGreetingSaysHowToGetIn(t *testing.T) {
 	}
 }
 
+func TestTheMessageOfTheDayIsShortAndTrue(t *testing.T) {
+	f := facts{release: "Testudo 0.1", hostname: "box", addresses: []ifaceAddresses{{"eth0", []netip.Addr{netip.MustParseAddr("10.0.2.15")}}}, lasting: true}
+	want := "Testudo 0.1 on box (10.0.2.15). How it is: ros status. All commands: ros --help.\n" +
+		"What lasts is in /home, /root, /var/log, /var/lib/docker and /var/lib/testudo.\n"
+	if got := motd(f); got != want {
+		t.Errorf("got %q", got)
+	}
+	want = "Testudo 0.1 on box. How it is: ros status. All commands: ros --help.\n" +
+		"Nothing outlives a power-off: there is no state disk in use.\n"
+	if got := motd(facts{release: "Testudo 0.1", hostname: "box"}); got != want {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestWhetherTheStateLastsIsReadFromTheRecordOfInit(t *testing.T) {
+	for text, want := range map[string]bool{
+		`{"state_mode":"disk"}`: true, `{"state_mode":"ram"}`: false, `{"state_mode":"read-only"}`: false,
+	} {
+		record := filepath.Join(t.TempDir(), "machine.json")
+		if err := os.WriteFile(record, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := stateLasts(record); err != nil || got != want {
+			t.Errorf("%s: got %v, %v", text, got, err)
+		}
+	}
+	if _, err := stateLasts(filepath.Join(t.TempDir(), "none")); err == nil {
+		t.Error("no error where there is no record")
+	}
+}
+
+func TestAFileIsMadeOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lastlog")
+	for _, want := range []string{"", "kept"} {
+		if err := ensureFile(path); err != nil {
+			t.Fatal(err)
+		}
+		if b, err := os.ReadFile(path); err != nil || string(b) != want {
+			t.Errorf("got %q, %v; want %q", b, err, want)
+		}
+		if err := os.WriteFile(path, []byte("kept"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestOnlyAddressesThatOthersCanReachAreShown(t *testing.T) {
 	var in []net.Addr
 	for _, s := range []string{"127.0.0.1/8", "10.0.2.15/24", "fe80::1/64", "2001:db8::1/64", "169.254.3.4/16"} {

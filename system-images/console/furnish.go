@@ -1,17 +1,32 @@
 package main
 
 import (
+	"encoding/json"
+	"fmt"
 	"os"
 
 	"github.com/testudo-os/testudo/pkg/config"
 	"github.com/testudo-os/testudo/pkg/layout"
 )
 
-// furnish writes what people and programs find once they are in. It runs
-// again on SIGHUP.
+// lastlog is sshd's; without it each login on a terminal is a complaint in the log.
+const lastlog = "/var/log/lastlog"
+
+// furnish makes what people and programs find once they are in. It runs again
+// on SIGHUP.
 func (c *console) furnish() {
 	c.write("/etc/hosts", hosts(hostname()))
+	c.check(ensureFile(lastlog))
 	c.greet()
+}
+
+// ensureFile makes an empty file where there is none.
+func ensureFile(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // greet writes the texts above and below the login prompt.
@@ -26,9 +41,29 @@ func (c *console) greet() {
 	if err != nil {
 		c.say("%v", err)
 	}
-	f := facts{release: releaseName(string(release)), addresses: addresses, user: c.loginUser(), config: c.resolved.Load()}
+	lasting, err := stateLasts(layout.MachineRecord)
+	c.check(err)
+	f := facts{
+		release: releaseName(string(release)), hostname: hostname(), addresses: addresses,
+		user: c.loginUser(), config: c.resolved.Load(), lasting: lasting,
+	}
 	c.write("/etc/issue", issue(f))
 	c.write("/etc/motd", motd(f))
+}
+
+// stateLasts reads from init's record whether what is written outlives the boot.
+func stateLasts(record string) (bool, error) {
+	text, err := os.ReadFile(record)
+	if err != nil {
+		return false, fmt.Errorf("where the state is kept: %w", err)
+	}
+	var machine struct {
+		Mode string `json:"state_mode"` // as in api.Machine
+	}
+	if err := json.Unmarshal(text, &machine); err != nil {
+		return false, fmt.Errorf("where the state is kept: %s: %w", record, err)
+	}
+	return machine.Mode == "disk", nil
 }
 
 // loginUser is who logs in when nobody says who: the default user, or root

@@ -11,9 +11,11 @@ import (
 // facts are what the greeting is made of.
 type facts struct {
 	release   string // Testudo 0.1
+	hostname  string
 	addresses []ifaceAddresses
 	user      string
 	config    *config.Resolved
+	lasting   bool // the state is on a disk
 }
 
 // ifaceAddresses are the addresses of one interface that others can reach.
@@ -22,30 +24,37 @@ type ifaceAddresses struct {
 	addrs []netip.Addr
 }
 
+// address is the one to name where there is room for one only.
+func (f facts) address() (netip.Addr, bool) {
+	for _, i := range f.addresses {
+		for _, a := range i.addrs {
+			return a, true
+		}
+	}
+	return netip.Addr{}, false
+}
+
 // issue is what stands above the login prompt: who this is, where it is
 // reached and, when nobody could log in, what to do about it. getty replaces
 // \n and \l by the host's and the terminal's name.
 func issue(f facts) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%s on \\n (\\l)\n\n", plain(f.release))
-	var first netip.Addr
 	for _, i := range f.addresses {
 		var texts []string
 		for _, a := range i.addrs {
 			texts = append(texts, a.String())
-			if !first.IsValid() {
-				first = a
-			}
 		}
 		fmt.Fprintf(&b, "  %s: %s\n", plain(i.name), strings.Join(texts, ", "))
 	}
 	if len(f.addresses) == 0 {
 		b.WriteString("  no network address yet: press Enter to look again, or see `ros status`\n")
 	}
+	first, reachable := f.address()
 	switch {
 	case f.config == nil:
 		b.WriteString("  the configuration cannot be read: see `ros status`\n")
-	case keys(f.config.Config) && first.IsValid():
+	case keys(f.config.Config) && reachable:
 		fmt.Fprintf(&b, "  ssh %s@%s\n", plain(f.user), first)
 	case !keys(f.config.Config):
 		b.WriteString(noKeys)
@@ -85,9 +94,18 @@ func plain(s string) string {
 
 // motd is shown after a login.
 func motd(f facts) string {
-	return f.release + `: ros status, ros service ps, docker ps
-What lasts is in /home, /root, /var/lib/docker and /var/lib/testudo; the rest is made anew at each boot.
-`
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s on %s", f.release, f.hostname)
+	if a, ok := f.address(); ok {
+		fmt.Fprintf(&b, " (%s)", a)
+	}
+	b.WriteString(". How it is: ros status. All commands: ros --help.\n")
+	if f.lasting {
+		b.WriteString("What lasts is in /home, /root, /var/log, /var/lib/docker and /var/lib/testudo.\n")
+	} else {
+		b.WriteString("Nothing outlives a power-off: there is no state disk in use.\n")
+	}
+	return b.String()
 }
 
 // hosts makes the machine find itself by name without a network.
