@@ -380,7 +380,7 @@ func TestTheAPIAnswersAsItsDocumentSays(t *testing.T) {
 		"ros events":         {"service network: running"},
 		"ros boot blame":     {"network", "waiting for"},
 		"ros boot chart":     {"<svg", "</svg>", "running, until ready"},
-		"ros status":         {"healthy", "addresses", "10.0.2.15/24", "free"},
+		"ros status":         {"healthy", "10.0.2.15/24", "free"},
 		"ros logs -n 3":      {": "},
 		"ros completion zsh": {"#compdef ros"},
 	} {
