@@ -157,9 +157,9 @@ func (s *Store) wake() {
 // Burst at once.
 type Rate struct{ Bytes, Burst int64 }
 
-// DefaultRate spares the disk, and keeps a service in a loop from turning its
-// whole log over within seconds.
-var DefaultRate = Rate{Bytes: 1 << 20, Burst: 8 << 20}
+// rate is what fits the limits: a service in a loop takes a minute to turn its
+// log over, so that what was said before, and how much was dropped, can be read.
+func (l Limits) rate() Rate { return Rate{Bytes: l.Service / 64, Burst: l.Service / 8} }
 
 func (r Rate) String() string {
 	return fmt.Sprintf("it wrote more than %d KiB/s", r.Bytes>>10)

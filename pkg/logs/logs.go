@@ -22,7 +22,7 @@ type Options struct {
 	Files  string // NAME/*.log
 	BootID string // of this boot: 32 hex digits
 	Limits Limits
-	Rate   Rate          // of one service; the zero value is DefaultRate
+	Rate   Rate          // of one service; the zero value is what fits Limits
 	Sync   time.Duration // from a write to the disk at most; 0 = DefaultSync
 }
 
@@ -54,7 +54,7 @@ type Store struct {
 // kept in memory, and the log says what was lost.
 func Open(opt Options) (*Store, error) {
 	if opt.Rate == (Rate{}) {
-		opt.Rate = DefaultRate
+		opt.Rate = opt.Limits.rate()
 	}
 	if opt.Sync == 0 {
 		opt.Sync = DefaultSync

@@ -329,6 +329,7 @@ func TestALineSaysItsPriorityAsInSDDaemon(t *testing.T) {
 func TestALogStaysWithinItsLimitAndTheOldestGo(t *testing.T) {
 	opt := options(t)
 	opt.Limits = Limits{Total: 1 << 20, Service: 128 << 10}
+	opt.Rate = Rate{Bytes: 1 << 30, Burst: 1 << 30}
 	s := open(t, opt)
 	mono := int64(0)
 	at(s, &mono)

@@ -319,3 +319,29 @@ func BenchmarkReadAll(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/lines, "ns/line")
 }
+
+// What a service in a loop may write in a second, at most of which is dropped.
+func BenchmarkFlood(b *testing.B) {
+	dir := b.TempDir()
+	s, err := Open(Options{FIFOs: dir + "/io", Files: dir + "/log", BootID: thisBoot, Limits: roomy})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Attach("web"); err != nil {
+		b.Fatal(err)
+	}
+	fifo, err := os.OpenFile(dir+"/io/web/stdout", os.O_WRONLY, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer fifo.Close()
+	chunk := []byte(strings.Repeat(strings.Repeat("x", 99)+"\n", 41)) // as yes(1) writes
+	b.SetBytes(int64(len(chunk)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := fifo.Write(chunk); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

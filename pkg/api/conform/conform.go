@@ -104,6 +104,7 @@ func (o Operation) schema(kind string) (*jsonschema.Schema, error) {
 	if err != nil {
 		return nil, err
 	}
+	closeSchemas(doc)
 	compiler := jsonschema.NewCompiler()
 	compiler.AssertFormat()
 	if err := compiler.AddResource("openapi.json", doc); err != nil {
@@ -114,4 +115,16 @@ func (o Operation) schema(kind string) (*jsonschema.Schema, error) {
 		return nil, fmt.Errorf("openapi.json: %s %s: %w", o.Method, o.Path, err)
 	}
 	return schema, nil
+}
+
+// closeSchemas allows no keys but those described: clients are to let unknown
+// ones pass, a test is to find what the document lacks.
+func closeSchemas(doc object) {
+	components, _ := doc["components"].(object)
+	schemas, _ := components["schemas"].(object)
+	for _, s := range schemas {
+		if schema, ok := s.(object); ok {
+			schema["additionalProperties"] = false
+		}
+	}
 }
