@@ -9,6 +9,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -31,6 +32,8 @@ type backend struct {
 	set      *service.Set
 	resolved *config.Resolved
 	declared userservices.Store
+
+	declaring sync.Mutex // one change of what is declared at a time
 }
 
 func (b *backend) Services(ctx context.Context) ([]api.Service, error) {

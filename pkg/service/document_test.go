@@ -46,8 +46,9 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-func TestKeysInShortAndLongForms(t *testing.T) {
-	for body, want := range map[string]func(*Service){
+// goodBodies are services in all forms that keys have, with what they say.
+func goodBodies() map[string]func(*Service) {
+	return map[string]func(*Service){
 		`command: sh -c "a b" 'c$$d' e\ f`:            func(s *Service) { s.Command = []string{"sh", "-c", "a b", "c$d", "e f"} },
 		`command: [sh, -c, 5, true]`:                  func(s *Service) { s.Command = []string{"sh", "-c", "5", "true"} },
 		`command: []`:                                 func(s *Service) { s.Command = []string{} },
@@ -153,7 +154,11 @@ func TestKeysInShortAndLongForms(t *testing.T) {
 			s.Environment = []string{"A=1.2", "B=x", "C=$", "D=", "E=", "F=v1.2."}
 		},
 		"pids_limit: ${N}": func(s *Service) { s.PidsLimit = 5 },
-	} {
+	}
+}
+
+func TestKeysInShortAndLongForms(t *testing.T) {
+	for body, want := range goodBodies() {
 		t.Run(body, func(t *testing.T) {
 			expected := Service{Name: "a", Source: "/d/f.yaml:2", Image: "i", NetworkMode: "none", StopGracePeriod: 10 * time.Second,
 				Restart: Restart{Policy: "no"}, Ready: ReadyStarted, Scope: "system", Priority: DefaultPriority}
@@ -165,8 +170,9 @@ func TestKeysInShortAndLongForms(t *testing.T) {
 	}
 }
 
-func TestWhatIsRefusedAndWhy(t *testing.T) {
-	for body, want := range map[string]string{
+// badBodies are services with something wrong, and what is said of it.
+func badBodies() map[string]string {
+	return map[string]string{
 		"imgae: x":                                         `/d/f.yaml:4:5: services.a.imgae: unknown key (did you mean "image"?)`,
 		"ports: [80:80]":                                   "/d/f.yaml:4:5: services.a.ports: not supported: a service of the OS has the host's network",
 		"networks: [x]":                                    "not supported: a service of the OS",
@@ -249,7 +255,11 @@ func TestWhatIsRefusedAndWhy(t *testing.T) {
 		"command: 'a \"b'":                                      "a quote is opened and not closed",
 		"working_dir: x":                                        "want a path that begins with /",
 		"tty: yes":                                              "want true",
-	} {
+	}
+}
+
+func TestWhatIsRefusedAndWhy(t *testing.T) {
+	for body, want := range badBodies() {
 		t.Run(body, func(t *testing.T) {
 			f, err := ParseFile("/d/f.yaml", []byte("services:\n  a:\n    image: i\n"+indent(body)+"  good:\n    image: i\n"), vars)
 			if err != nil {

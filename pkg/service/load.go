@@ -33,6 +33,7 @@ type Invalid struct {
 type Dir struct {
 	Path string // for messages and for ./ in files
 	FS   fs.FS
+	Only string // the one file to read; others may still be extended
 }
 
 // Source is a place from which services come. Those of a later source are laid
@@ -141,7 +142,10 @@ func (l *loader) documents(f *folder) (docs []*document) {
 	}
 	for _, e := range entries {
 		name := e.Name()
-		if strings.HasPrefix(name, ".") || !strings.HasSuffix(name, ".yaml") && !strings.HasSuffix(name, ".yml") {
+		if f.dir.Only != "" && name != f.dir.Only {
+			continue
+		}
+		if f.dir.Only == "" && (strings.HasPrefix(name, ".") || !strings.HasSuffix(name, ".yaml") && !strings.HasSuffix(name, ".yml")) {
 			continue
 		}
 		doc, err := f.document(name)
@@ -222,6 +226,22 @@ func Check(file string, data []byte, lookup Lookup) ([]Service, error) {
 		problems = append(problems, i.Err)
 	}
 	return f.Services, errors.Join(problems...)
+}
+
+// DeclaredIn names the services that a file declares, good or bad.
+func DeclaredIn(file string, data []byte) ([]string, error) {
+	doc, err := readDocument(file, data, nil)
+	if err != nil {
+		return nil, err
+	}
+	return doc.names(), nil
+}
+
+// Has says whether a service of that name is declared, in whatever state.
+func (set *Set) Has(name string) bool {
+	is := func(s Service) bool { return s.Name == name }
+	return slices.ContainsFunc(set.Services, is) || slices.ContainsFunc(set.Disabled, is) ||
+		slices.ContainsFunc(set.Invalid, func(i Invalid) bool { return i.Name == name })
 }
 
 // File is what one service file holds.

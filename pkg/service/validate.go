@@ -68,7 +68,7 @@ func (set *Set) circles() map[string]error {
 				}
 				// Drawn from the service it is told to.
 				drawn := slices.Concat(circle[i:], circle[:i], []string{member})
-				bad[member] = fmt.Errorf("%s: services.%s.depends_on: a circle: %s", byName[member].Origins["depends_on"], member, strings.Join(drawn, " -> "))
+				bad[member] = byName[member].at("depends_on", "a circle: %s", strings.Join(drawn, " -> "))
 			}
 		}
 		way = way[:len(way)-1]
@@ -92,9 +92,9 @@ func (set *Set) conditions() map[string]error {
 			switch {
 			case !declared:
 			case d.Condition == Healthy && target.Healthcheck == nil:
-				bad[s.Name] = fmt.Errorf("%s: service_healthy, but %s has no healthcheck", dependencyAt(s, d), d.Name)
+				bad[s.Name] = s.at("depends_on."+d.Name, "service_healthy, but %s has no healthcheck", d.Name)
 			case d.Condition == CompletedSuccessfully && (policy == "always" || policy == "unless-stopped"):
-				bad[s.Name] = fmt.Errorf("%s: service_completed_successfully, but %s is restarted whenever it ends (restart: %s)", dependencyAt(s, d), d.Name, policy)
+				bad[s.Name] = s.at("depends_on."+d.Name, "service_completed_successfully, but %s is restarted whenever it ends (restart: %s)", d.Name, policy)
 			}
 		}
 	}
@@ -120,14 +120,17 @@ func (set *Set) waitInVain() (problems []error) {
 			if why == "" {
 				why = "no service of that name is declared" + suggestService(d.Name, byName)
 			}
-			problems = append(problems, fmt.Errorf("%s: %s; %s waits for it", dependencyAt(s, d), why, s.Name))
+			problems = append(problems, s.at("depends_on."+d.Name, "%s; %s waits for it", why, s.Name))
 		}
 	}
 	return problems
 }
 
-func dependencyAt(s Service, d Dependency) string {
-	return fmt.Sprintf("%s: services.%s.depends_on.%s", s.Origins["depends_on."+d.Name], s.Name, d.Name)
+// at reports at one of the service's keys.
+func (s Service) at(key, format string, args ...any) error {
+	place := s.Origins[key]
+	return strictyaml.Error{File: place.File, Line: place.Line, Column: place.Column,
+		Path: "services." + s.Name + "." + key, Message: fmt.Sprintf(format, args...)}
 }
 
 func suggestService(name string, byName map[string]Service) string {
