@@ -37,7 +37,8 @@ type backend struct {
 }
 
 func (b *backend) Services(ctx context.Context) ([]api.Service, error) {
-	return b.manager.Services(ctx)
+	rows, err := b.manager.Services(ctx)
+	return withUserScope(rows, b.set.User), err
 }
 
 func (b *backend) Service(ctx context.Context, name string) (api.Service, error) {

@@ -7,9 +7,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/testudo-os/testudo/pkg/api"
 	"github.com/testudo-os/testudo/pkg/config"
+	"github.com/testudo-os/testudo/pkg/service"
 	"github.com/testudo-os/testudo/pkg/userservices"
 )
 
@@ -106,5 +108,33 @@ func TestWhatPeopleDeclareIsJudgedBeforeItIsWritten(t *testing.T) {
 	}
 	if choices, err := b.declared.Choices(); err != nil || len(choices.Enable)+len(choices.Disable) > 0 {
 		t.Errorf("choices for a service that is no more: %+v, %v", choices, err)
+	}
+}
+
+func TestServicesOfScopeUserAreHandedOver(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "compose")
+	source := service.Source{Dir: service.Dir{Path: "/user", FS: fstest.MapFS{"a.yaml": {Data: []byte("services: {web: {image: i, ports: ['80:80']}}")}}}}
+	set := service.Load(service.Options{}, source)
+	if err := handOver(set, dir); err != nil {
+		t.Fatal(err)
+	}
+	runner := set.Services[0]
+	if runner.Name != composeService || runner.Ready != service.ReadyExit || runner.DependsOn[0].Name != "docker" {
+		t.Errorf("got %+v", runner)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "compose.yaml"))
+	if err != nil || !strings.Contains(string(text), "'80:80'") {
+		t.Errorf("got %s, %v", text, err)
+	}
+	if err := handOver(set, dir); err == nil || !strings.Contains(err.Error(), "the name compose") {
+		t.Errorf("got %v", err)
+	}
+	rows := withUserScope([]api.Service{{Name: composeService, State: api.StateBackoff, Reason: "exit 1"}, {Name: "zz"}}, set.User)
+	if len(rows) != 3 || rows[1].Name != "web" || rows[1].State != api.StateBackoff || rows[1].Reason != "waiting for the service compose: exit 1" {
+		t.Errorf("got %+v", rows)
+	}
+	none := &service.Set{}
+	if err := handOver(none, dir); err != nil || len(none.Services) > 0 {
+		t.Errorf("got %+v, %v", none.Services, err)
 	}
 }

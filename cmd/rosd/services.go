@@ -41,6 +41,9 @@ func loadServices(resolved *config.Resolved, store userservices.Store, log *slog
 	if err != nil {
 		set.Problems = append(set.Problems, err)
 	}
+	if err := handOver(set, layout.ComposeDir); err != nil {
+		set.Problems = append(set.Problems, err)
+	}
 	for _, problem := range set.Problems {
 		log.Error("service files", "problem", problem)
 	}

@@ -84,7 +84,7 @@ type rosYAML struct {
 func newServiceYAML(name string, at Place) serviceYAML {
 	return serviceYAML{
 		StopGrace: duration(DefaultGrace),
-		Ros:       rosYAML{Priority: DefaultPriority, Scope: "system"},
+		Ros:       rosYAML{Priority: DefaultPriority, Scope: ScopeSystem},
 		service:   Service{Name: name, Source: at.Row()},
 	}
 }

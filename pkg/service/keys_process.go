@@ -326,10 +326,7 @@ func (r *readyYAML) UnmarshalStrict(d *strictyaml.Decoder, n *yaml.Node) {
 type scope string
 
 func (s *scope) UnmarshalStrict(d *strictyaml.Decoder, n *yaml.Node) {
-	*s = scope(word(d, n, "system", "user"))
-	if *s == "user" {
-		d.Errorf(n, "user is not supported yet: start it with docker compose in the user runtime")
-	}
+	*s = scope(word(d, n, ScopeSystem, ScopeUser))
 }
 
 type pullPolicy string

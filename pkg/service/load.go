@@ -14,12 +14,15 @@ import (
 )
 
 // Set is all that is declared on a machine. Each name is in one of Services,
-// Disabled and Invalid.
+// User, Disabled and Invalid.
 type Set struct {
 	Services []Service // good and wanted, by name: what Plan takes
+	User     []Service // good and wanted, of scope user: for docker compose, see Compose
 	Disabled []Service // good, and not wanted: Service.Off says why
 	Invalid  []Invalid // by name; Validate adds to it
 	Problems []error   // for `ros status`: everything found, those of Invalid too
+
+	userObjects map[string]*yaml.Node // volumes, networks, ... of User
 }
 
 // Invalid is a service that is declared and cannot be used.
@@ -63,7 +66,7 @@ type Options struct {
 // declaration changes nothing: what was declared before it stays in force, and
 // Problems says so.
 func Load(o Options, sources ...Source) *Set {
-	l := &loader{options: o, set: &Set{}, merger: &merger{origins: map[*yaml.Node]string{}}, chains: map[string]*chain{}}
+	l := &loader{options: o, set: &Set{userObjects: map[string]*yaml.Node{}}, merger: &merger{origins: map[*yaml.Node]string{}}, chains: map[string]*chain{}}
 	for _, s := range sources {
 		l.source(s)
 	}
@@ -75,6 +78,8 @@ func Load(o Options, sources ...Source) *Set {
 		case c.off(o) != "":
 			c.service.Off = c.off(o)
 			l.set.Disabled = append(l.set.Disabled, c.service)
+		case c.service.Scope == ScopeUser:
+			l.set.User = append(l.set.User, c.service)
 		default:
 			l.set.Services = append(l.set.Services, c.service)
 		}
@@ -120,6 +125,12 @@ func (l *loader) source(s Source) {
 	for _, doc := range docs {
 		for _, p := range doc.problems {
 			l.problem(p)
+		}
+		for kind, n := range doc.user {
+			if before := l.set.userObjects[kind]; before != nil {
+				n = l.merger.merge("", before, n)
+			}
+			l.set.userObjects[kind] = n
 		}
 		for _, d := range doc.declared {
 			l.take(f.extended(d, nil), s)
@@ -240,7 +251,7 @@ func DeclaredIn(file string, data []byte) ([]string, error) {
 // Has says whether a service of that name is declared, in whatever state.
 func (set *Set) Has(name string) bool {
 	is := func(s Service) bool { return s.Name == name }
-	return slices.ContainsFunc(set.Services, is) || slices.ContainsFunc(set.Disabled, is) ||
+	return slices.ContainsFunc(set.Services, is) || slices.ContainsFunc(set.User, is) || slices.ContainsFunc(set.Disabled, is) ||
 		slices.ContainsFunc(set.Invalid, func(i Invalid) bool { return i.Name == name })
 }
 

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"gopkg.in/yaml.v3"
+
 	"github.com/testudo-os/testudo/pkg/strictyaml"
 )
 
@@ -29,11 +31,33 @@ func Schema() ([]byte, error) {
 	top["description"] = "Services of Testudo, in the names and meanings of the Compose Specification; x-ros holds what Compose lacks."
 	top["patternProperties"] = schema{"^x-": true}
 	properties := top["properties"].(schema)
-	properties["services"] = schema{"type": []string{"object", "null"}, "propertyNames": schema{"pattern": serviceName.String()},
-		"additionalProperties": schema{"$ref": "#/$defs/service"}}
 	for _, kind := range []string{"configs", "secrets"} {
 		properties[kind] = schema{"type": []string{"object", "null"}, "additionalProperties": g.of(reflect.TypeFor[objectYAML]())}
 	}
+	for _, kind := range []string{"volumes", "networks"} {
+		properties[kind] = schema{"type": []string{"object", "null"}}
+	}
+	// A file that is of scope user as a whole holds other services than one
+	// that is not.
+	said := func(scope string) schema {
+		return schema{"required": []string{"x-ros"}, "properties": schema{"x-ros": schema{"type": "object", "required": []string{"scope"},
+			"properties": schema{"scope": schema{"const": scope}}}}}
+	}
+	services := func(of schema) schema {
+		return schema{"properties": schema{"services": schema{"type": []string{"object", "null"},
+			"propertyNames": schema{"pattern": serviceName.String()}, "additionalProperties": of}}}
+	}
+	user, system := schema{"$ref": "#/$defs/userService"}, schema{"$ref": "#/$defs/service"}
+	implied := anyOf(said(ScopeUser), schema{"not": said(ScopeSystem), "anyOf": []schema{
+		{"required": []string{"ports"}}, {"required": []string{"networks"}},
+		{"required": []string{"volumes"}, "properties": schema{"volumes": schema{"contains": anyOf(
+			schema{"type": "string", "pattern": `^[^./~:][^:]*:`},
+			schema{"type": "object", "required": []string{"type"}, "properties": schema{"type": schema{"const": "volume"}}})}}},
+	}})
+	top["if"] = said(ScopeUser)
+	top["then"] = services(schema{"if": said(ScopeSystem), "then": system, "else": user})
+	top["else"] = services(schema{"if": implied, "then": user, "else": system})
+	properties["services"] = schema{}
 	service := g.object(reflect.TypeFor[serviceYAML]())
 	service["patternProperties"] = schema{"^x-": true}
 	for key, property := range service["properties"].(schema) {
@@ -42,8 +66,9 @@ func Schema() ([]byte, error) {
 		}
 	}
 	top["$defs"] = schema{
-		"service":  service,
-		"variable": schema{"type": "string", "pattern": `\$`, "description": "a value with ${VARIABLES} in it"},
+		"service":     service,
+		"userService": userSchema(g),
+		"variable":    schema{"type": "string", "pattern": `\$`, "description": "a value with ${VARIABLES} in it"},
 	}
 	if len(g.missing) > 0 {
 		return nil, errors.New("no schema for " + strings.Join(g.missing, ", "))
@@ -53,6 +78,18 @@ func Schema() ([]byte, error) {
 		return nil, fmt.Errorf("make the schema of service files: %w", err)
 	}
 	return append(data, '\n'), nil
+}
+
+// userSchema is a service of scope user: docker compose knows what its keys
+// mean, and here are their names.
+func userSchema(g *schemaMaker) schema {
+	properties := schema{"x-ros": g.object(reflect.TypeFor[userYAML]()), "image": schema{"type": "string"}}
+	for _, key := range userKeys() {
+		if _, said := properties[key]; !said {
+			properties[key] = schema{}
+		}
+	}
+	return schema{"type": "object", "properties": properties, "patternProperties": schema{"^x-": true}, "additionalProperties": false}
 }
 
 type schemaMaker struct{ missing []string }
@@ -124,7 +161,7 @@ func (g *schemaMaker) object(t reflect.Type) schema {
 		name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 		switch {
 		case !f.IsExported() || name == "-":
-		case t == reflect.TypeFor[topLevel]() && name != "version":
+		case f.Type == reflect.TypeFor[servicePairs]() || f.Type == reflect.TypeFor[yaml.Node]():
 			properties[name] = schema{} // Schema says more of it
 		default:
 			properties[name] = g.of(f.Type)
@@ -187,7 +224,7 @@ func (*readyYAML) schema(*schemaMaker) schema {
 	return oneOf(string(ReadyStarted), string(ReadyHealthy), string(ReadyNotify), string(ReadyExit))
 }
 
-func (*scope) schema(*schemaMaker) schema { return oneOf("system") }
+func (*scope) schema(*schemaMaker) schema { return oneOf(ScopeSystem, ScopeUser) }
 
 func (*pullPolicy) schema(*schemaMaker) schema { return oneOf("never") }
 

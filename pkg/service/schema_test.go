@@ -64,7 +64,9 @@ const aService = "services:\n  a:\n    image: i\n"
 
 func TestTheSchemaTakesWhatTheParserTakes(t *testing.T) {
 	s := compiledSchema(t)
-	corpus := map[string]string{"configs": "configs: {x: {file: /x}}\nsecrets:\nx-a: 5\nversion: '3'\nservices: {a: {image: i, configs: [x, {source: x, target: /y}]}}\n", "nothing": "services:\n"}
+	corpus := map[string]string{"configs": "configs: {x: {file: /x}}\nsecrets:\nx-a: 5\nversion: '3'\nservices: {a: {image: i, configs: [x, {source: x, target: /y}]}}\n", "nothing": "services:\n",
+		"user":                 "volumes: {data: {}}\nservices: {a: {image: i, ports: ['80:80'], volumes: ['data:/d'], networks: [x]}, b: {image: j, mem_limit: 5m}}\n",
+		"a file of scope user": "x-ros: {scope: user}\nservices: {a: {image: i, dns: x}, b: {image: j, x-ros: {scope: system}, mem_limit: 5m}}\n"}
 	for body := range goodBodies() {
 		corpus[body] = aService + indent(body)
 	}
@@ -104,11 +106,12 @@ func TestTheSchemaRefusesKeysTheParserRefuses(t *testing.T) {
 		if serviceRefusals[key] == "" {
 			continue
 		}
-		if err, _ := againstSchema(s, aService+"    "+key+": x\n"); err == nil {
+		if err, _ := againstSchema(s, aService+"    x-ros: {scope: system}\n    "+key+": x\n"); err == nil {
 			t.Errorf("%s passes the schema", key)
 		}
 	}
-	for _, text := range []string{"servces: {}\n", "services: {a: {image: i}}\nvolumes: {}\n", "services: {'../a': {image: i}}\n", "services: {a: x}\n"} {
+	for _, text := range []string{"servces: {}\n", "services: {a: {image: i}}\nmodels: {}\n", "services: {'../a': {image: i}}\n", "services: {a: x}\n",
+		"x-ros: {scope: user}\nservices: {a: {image: i, prts: 5}}\n", "services: {a: {image: i, ports: [1], build: .}}\n"} {
 		if err, _ := againstSchema(s, text); err == nil {
 			t.Errorf("%s passes the schema", text)
 		}

@@ -17,6 +17,7 @@ func (set *Set) Validate() {
 	set.drop(set.circles())
 	set.drop(set.conditions())
 	set.Problems = append(set.Problems, set.waitInVain()...)
+	set.Problems = append(set.Problems, set.portClashes()...)
 	slices.SortFunc(set.Invalid, func(a, b Invalid) int { return strings.Compare(a.Name, b.Name) })
 }
 
@@ -110,6 +111,9 @@ func (set *Set) waitInVain() (problems []error) {
 	}
 	for _, i := range set.Invalid {
 		absent[i.Name] = "is invalid"
+	}
+	for _, s := range set.User {
+		absent[s.Name] = "is of scope user: services of the OS cannot wait for it"
 	}
 	for _, s := range set.Services {
 		for _, d := range s.DependsOn {
