@@ -107,7 +107,7 @@ func (doc *document) readObjects(top *topLevel, lookup Lookup) {
 		case !refused && anySystem:
 			findings = append(findings, doc.objects.read(doc.file, kind, value)...)
 		}
-		if anyUser {
+		if refused && anyUser {
 			doc.user[kind] = value
 		}
 		doc.problem(findings)

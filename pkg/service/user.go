@@ -2,6 +2,7 @@ package service
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -68,13 +69,21 @@ func (*userYAML) Refused(key string) string {
 	return ""
 }
 
-// notHere are keys of Compose that need more than a running engine.
-var notHere = []string{"build", "develop"}
+// userRefusals are keys that need files which docker compose, as the OS runs
+// it, does not see, or more than a running engine.
+var userRefusals = map[string]string{
+	"build":      "images are not built here; build it elsewhere and name it under image",
+	"develop":    "images are not built here; build it elsewhere and name it under image",
+	"env_file":   "docker compose does not see the file; write the variables under environment",
+	"label_file": "docker compose does not see the file; write the labels under labels",
+	"configs":    "docker compose does not see the file; bind it under volumes, from a folder that Docker sees",
+	"secrets":    "docker compose does not see the file; bind it under volumes, from a folder that Docker sees",
+}
 
 // userKeys are Compose's keys of a service, less those.
 func userKeys() []string {
 	known := append(strictyaml.Fields(serviceYAML{}), sortedKeys(serviceRefusals)...)
-	return slices.DeleteFunc(known, func(key string) bool { return slices.Contains(notHere, key) })
+	return slices.DeleteFunc(known, func(key string) bool { return userRefusals[key] != "" })
 }
 
 // decodeUser checks a service of scope user as far as Testudo can.
@@ -95,8 +104,8 @@ func (d *declaration) decodeUser(origins map[*yaml.Node]string) (Service, error)
 			err := strictyaml.DecodeNode(d.file, value, &y, strictyaml.At("services", d.name, "x-ros"), strictyaml.Origins(origins))
 			all, _ := err.(strictyaml.Errors)
 			findings = append(findings, all...)
-		case slices.Contains(notHere, key.Value):
-			report(key, "."+key.Value, "not supported: images are not built here; build it elsewhere and name it under image")
+		case userRefusals[key.Value] != "":
+			report(key, "."+key.Value, "%s", refusal(userRefusals, key.Value))
 		case strings.HasPrefix(key.Value, "x-"):
 		case !slices.Contains(known, key.Value):
 			report(key, "."+key.Value, "unknown key%s", strictyaml.Suggest(key.Value, known))
@@ -146,7 +155,7 @@ func (set *Set) Compose() ([]byte, error) {
 }
 
 // userObjects are the top-level keys that services of scope user refer to.
-var userObjects = []string{"volumes", "networks", "configs", "secrets"}
+var userObjects = []string{"volumes", "networks"}
 
 func text(s string) *yaml.Node {
 	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s}
@@ -167,6 +176,88 @@ func literal(n *yaml.Node) *yaml.Node {
 		out.Content = append(out.Content, literal(c))
 	}
 	return &out
+}
+
+// checkUser finds what docker compose would stumble over, for all services of
+// scope user at once: one that is wrong is left out.
+func (set *Set) checkUser() {
+	seen := dockerSees(set.Services)
+	for {
+		bad := map[string]error{}
+		for _, s := range set.User {
+			if err := s.unseen(seen); err != nil {
+				bad[s.Name] = err
+			} else if err := set.undeclared(s); err != nil {
+				bad[s.Name] = err
+			}
+		}
+		if len(bad) == 0 {
+			return
+		}
+		set.User = set.dropFrom(set.User, bad) // what depends on it is next
+	}
+}
+
+// dockerSees gives the folders that the user runtime has at their own place;
+// nil when no user runtime is declared.
+func dockerSees(services []Service) (folders []string) {
+	for _, s := range services {
+		if s.Name != "docker" {
+			continue
+		}
+		for _, v := range s.Volumes {
+			if v.Source == v.Target {
+				folders = append(folders, v.Source)
+			}
+		}
+	}
+	return folders
+}
+
+// unseen finds a bind whose folder docker would not find, but make anew in its
+// own container, where it is lost.
+func (s Service) unseen(folders []string) error {
+	at := find(s.compose, "volumes")
+	if at < 0 {
+		return nil
+	}
+	for _, n := range s.compose.Content[at+1].Content {
+		source, _, two := strings.Cut(n.Value, ":")
+		if n.Kind == yaml.MappingNode {
+			source, two = field(n, "source"), field(n, "type") == "bind"
+		}
+		switch {
+		case !two || named(n):
+		case !path.IsAbs(source):
+			return s.at("volumes", "%s has no place: want a path that begins with /", source)
+		case folders != nil && !slices.ContainsFunc(folders, func(f string) bool { return isBelow(f, source) }):
+			return s.at("volumes", "Docker does not see %s; put it below /home, /root, /media or /mnt", source)
+		}
+	}
+	return nil
+}
+
+func isBelow(folder, p string) bool {
+	p = path.Clean(p)
+	return p == folder || strings.HasPrefix(p, strings.TrimSuffix(folder, "/")+"/")
+}
+
+// undeclared finds a dependency that is no service of scope user.
+func (set *Set) undeclared(s Service) error {
+	at := find(s.compose, "depends_on")
+	if at < 0 {
+		return nil
+	}
+	m := merger{origins: map[*yaml.Node]string{}}
+	deps := m.conditions(s.compose.Content[at+1])
+	for i := 0; i+1 < len(deps.Content); i += 2 {
+		name, how := deps.Content[i].Value, deps.Content[i+1]
+		if field(how, "required") == "false" || slices.ContainsFunc(set.User, func(u Service) bool { return u.Name == name }) {
+			continue
+		}
+		return s.at("depends_on."+name, "no service %s of scope user runs; those of the OS are there before Docker is", name)
+	}
+	return nil
 }
 
 // portClashes finds services of scope user that publish the same port.

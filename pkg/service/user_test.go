@@ -59,12 +59,24 @@ func TestWhatIsWrongWithServicesOfScopeUser(t *testing.T) {
 		"services: {a: {image: i, ports: ['80:80']}, b: {image: i, ports: ['127.0.0.1:80:8080/tcp']}}":                       "/user/a.yaml:1:59: services.b.ports: port 80/tcp is published by a (/user/a.yaml:1) too",
 		"services: {a: {image: i, ports: ['80:80/udp']}, b: {image: i, ports: [{target: 5, published: 80, protocol: udp}]}}": "port 80/udp is published by a",
 		"services: {a: {image: i, ports: [80]}, b: {image: i, depends_on: [a]}}":                                             "services.b.depends_on.a: is of scope user: services of the OS cannot wait for it; b waits for it",
-		"services: {a: {ports: [80]}}": "image is missing",
+		"services: {a: {ports: [80]}}":                                                                                           "image is missing",
+		"services: {a: {image: i, ports: [80], env_file: x}}":                                                                    "services.a.env_file: not supported: docker compose does not see the file",
+		"services: {a: {image: i, ports: [80], volumes: ['./x:/y']}}":                                                            "services.a.volumes: ./x has no place",
+		"services: {a: {image: i, ports: [80], volumes: ['/var/lib/x:/y']}}":                                                     "services.a.volumes: Docker does not see /var/lib/x",
+		"services: {a: {image: i, ports: [80], volumes: [{type: bind, source: /x}]}}":                                            "services.a.volumes: Docker does not see /x",
+		"services: {a: {image: i, ports: [80], depends_on: [b]}, b: {image: i}}":                                                 "services.a.depends_on.b: no service b of scope user runs",
+		"services: {a: {image: i, ports: [80], depends_on: [b]}, b: {image: i, ports: [81], depends_on: {c: {required: true}}}}": "services.a.depends_on.b: no service b",
 	} {
-		set := Load(Options{}, files("/user", map[string]string{"a.yaml": text}))
+		docker := files("/sys", map[string]string{"docker.yaml": "services: {docker: {image: i, volumes: [/home:/home, /lib:/x]}}"})
+		set := Load(Options{}, docker, files("/user", map[string]string{"a.yaml": text}))
 		if got := fmt.Sprint(set.Problems); !strings.Contains(got, want) {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
+	}
+	fine := "services: {a: {image: i, ports: [80], volumes: ['/home/x:/y', /z, data:/d], depends_on: {b: {}, c: {required: false}}}, b: {image: i, ports: [81]}}"
+	if set := Load(Options{}, files("/sys", map[string]string{"docker.yaml": "services: {docker: {image: i, volumes: [/home:/home]}}"}),
+		files("/user", map[string]string{"a.yaml": fine})); len(set.Problems) > 0 || len(set.User) != 2 {
+		t.Errorf("got %v", set.Problems)
 	}
 	for text, want := range map[string][]string{"['80', '80:80', '127.0.0.1:81:80', '[::1]:82:80/udp', '8000-8010:80-90']": {"80/tcp", "81/tcp", "82/udp", "8000-8010/tcp"}} {
 		set := Load(Options{}, files("/user", map[string]string{"a.yaml": "services: {a: {image: i, ports: " + text + "}}"}))

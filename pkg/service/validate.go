@@ -16,14 +16,17 @@ import (
 func (set *Set) Validate() {
 	set.drop(set.circles())
 	set.drop(set.conditions())
+	set.checkUser()
 	set.Problems = append(set.Problems, set.waitInVain()...)
 	set.Problems = append(set.Problems, set.portClashes()...)
 	slices.SortFunc(set.Invalid, func(a, b Invalid) int { return strings.Compare(a.Name, b.Name) })
 }
 
 // drop moves services to Invalid.
-func (set *Set) drop(bad map[string]error) {
-	set.Services = slices.DeleteFunc(set.Services, func(s Service) bool {
+func (set *Set) drop(bad map[string]error) { set.Services = set.dropFrom(set.Services, bad) }
+
+func (set *Set) dropFrom(services []Service, bad map[string]error) []Service {
+	return slices.DeleteFunc(services, func(s Service) bool {
 		err := bad[s.Name]
 		if err != nil {
 			set.Invalid = append(set.Invalid, Invalid{Name: s.Name, Source: s.Source, Err: err})
