@@ -15,7 +15,7 @@ import (
 
 // services asks `ros service ls`.
 func (s *session) services() (map[string]api.Service, error) {
-	out, err := s.try("ros service ls --format json")
+	out, err := s.try("ros service ls --all --format json")
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/testudo-os/testudo/pkg/initramfs"
 	"github.com/testudo-os/testudo/pkg/kernel"
 	"github.com/testudo-os/testudo/pkg/ocibuild"
+	"github.com/testudo-os/testudo/pkg/service"
 	"github.com/testudo-os/testudo/pkg/sysimg"
 	"github.com/testudo-os/testudo/pkg/tools"
 )
@@ -172,7 +173,13 @@ func (b *builder) systemImage(ctx context.Context, variant, compression string) 
 		return nil, err
 	}
 	c := sysimg.Content{Root: b.root, Release: b.kernel.Release, Modules: b.kernel.Modules}
-	if c.Services, err = serviceFiles(variant); err != nil {
+	if c.Services, err = serviceFiles("services", variant); err != nil {
+		return nil, err
+	}
+	if c.Catalog, err = serviceFiles("catalog", variant); err != nil {
+		return nil, err
+	}
+	if c.Schema, err = service.Schema(); err != nil {
 		return nil, err
 	}
 	hot := hotFiles()
@@ -201,9 +208,9 @@ func (b *builder) writeOCI() error {
 	return ocibuild.WriteLayout(filepath.Join(distDir, "oci"), b.images.Blobs(), all)
 }
 
-// serviceFiles are the YAML files that a variant ships.
-func serviceFiles(variant string) ([]string, error) {
-	files, err := filepath.Glob(filepath.Join("services", "*.yaml"))
+// serviceFiles are the YAML files of a folder that a variant ships.
+func serviceFiles(dir, variant string) ([]string, error) {
+	files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
 	if err != nil {
 		return nil, err
 	}

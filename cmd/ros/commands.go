@@ -8,8 +8,8 @@ func root() *command {
 	return &command{name: "ros", sub: []*command{
 		{name: "service", sub: []*command{
 			{
-				name: "ls", summary: "List all services and their images",
-				example: "ros service ls --format json", flags: plain(serviceList),
+				name: "ls", summary: "List services, their images and what declares them",
+				example: "ros service ls --all", flags: serviceList,
 			},
 			{
 				name: "ps", summary: "Show what services do, and why",
@@ -34,6 +34,26 @@ func root() *command {
 			{
 				name: "inspect", args: "SERVICE", summary: "Show a service as resolved, in JSON", min: 1, max: 1, services: true,
 				example: "ros service inspect network", flags: plain(serviceInspect),
+			},
+			{
+				name: "validate", args: "FILE|DIR", summary: "Check service files without a running system", min: 1, max: 1,
+				example: "ros service validate web.yaml", flags: serviceValidate,
+			},
+			{
+				name: "create", args: "NAME", summary: "Write a service file of your own, if it is valid", min: 1, max: 1,
+				example: "ros service create web --image testudo/syslog --command sleep --command 60", flags: serviceCreate,
+			},
+			{
+				name: "rm", args: "SERVICE...", summary: "Remove service files of your own", min: 1, max: -1, services: true,
+				example: "ros service rm web", flags: plain(serviceRemove),
+			},
+			{
+				name: "enable", args: "SERVICE...", summary: "Have services run", min: 1, max: -1, services: true,
+				example: "ros service enable httpd", flags: plain(serviceChoose(true)),
+			},
+			{
+				name: "disable", args: "SERVICE...", summary: "Have services not run", min: 1, max: -1, services: true,
+				example: "ros service disable acpid", flags: plain(serviceChoose(false)),
 			},
 		}},
 		{name: "os", sub: []*command{
@@ -77,6 +97,12 @@ func root() *command {
 				name: "validate", args: "FILE", summary: "Check a configuration file (- for standard input)", min: 1, max: 1,
 				example: "ros config validate cloud-config.yaml", flags: plain(configValidate),
 			},
+			{name: "schema", sub: []*command{
+				{
+					name: "services", summary: "Print the JSON Schema of service files",
+					example: "ros config schema services > services.json", flags: plain(schemaServices),
+				},
+			}},
 		}},
 		{
 			name: "reboot", summary: "Stop everything in order and start the machine again",

@@ -34,7 +34,8 @@ func configExport(ctx context.Context, s *session, _ []string) error {
 	return nil
 }
 
-// finding is one row of `ros config validate --format json`.
+// finding is one row of `ros config validate --format json`, and of `ros service
+// validate`.
 type finding struct {
 	File    string `json:"file"`
 	Line    int    `json:"line"`

@@ -27,7 +27,8 @@ var boot = time.Date(2026, 11, 21, 4, 0, 0, 0, time.UTC)
 func services() []api.Service {
 	return []api.Service{
 		{Name: "docker", State: api.StateCrashLoop, Reason: "exit 1, 5 times in 40 s, next try in 12 s", Image: "testudo/docker:1", Restarts: 5, Since: boot.Add(50 * time.Second), Source: "docker.yaml:2"},
-		{Name: "network", State: api.StateRunning, Reason: "eth0: 10.0.2.15/24 from DHCP, gateway 10.0.2.2; eth1: no carrier", Ready: true, Essential: true, PID: 212, Image: "testudo/network:1", Since: boot.Add(2 * time.Second), Source: "network.yaml:2"},
+		{Name: "network", State: api.StateRunning, Reason: "eth0: 10.0.2.15/24 from DHCP, gateway 10.0.2.2; eth1: no carrier", Ready: true, Essential: true, PID: 212, Image: "testudo/network:1", Since: boot.Add(2 * time.Second), Source: "network.yaml:2",
+			Layers: []api.Layer{{Label: "built-in", Place: "network.yaml:2"}, {Label: "user", Place: "/var/lib/testudo/services/network.yaml:2"}}},
 		{Name: "syslog", State: api.StateDisabled, Reason: "disabled by the configuration", Image: "testudo/syslog:1", Since: boot},
 	}
 }
@@ -88,6 +89,18 @@ func fake(healthy bool) http.Handler {
 		}
 		_ = json.NewEncoder(w).Encode(services()[1])
 	})
+	for _, verb := range []string{"enable", "disable", "create", "remove"} {
+		mux.HandleFunc("POST /v1/services/{name}/"+verb, func(w http.ResponseWriter, r *http.Request) {
+			if r.PathValue("name") == "other" {
+				w.WriteHeader(http.StatusNotFound)
+				_ = json.NewEncoder(w).Encode(api.Error{Message: "no service has this name"})
+				return
+			}
+			var d api.Declaration
+			_ = json.NewDecoder(r.Body).Decode(&d)
+			_ = json.NewEncoder(w).Encode(api.Change{Name: r.PathValue("name"), File: "web.yaml", Message: fmt.Sprintf("%s %q", verb, d.File)})
+		})
+	}
 	mux.HandleFunc("GET /v1/logs", func(w http.ResponseWriter, r *http.Request) {
 		for i, service := range []string{"network", "ntp"} {
 			if want := r.URL.Query()["service"]; want == nil || slices.Contains(want, service) {
@@ -158,6 +171,7 @@ func TestGolden(t *testing.T) {
 		{"usage-of-a-group", healthy, "ros service", "", 2},
 		{"usage-of-a-verb", healthy, "ros service logs --help", "", 0},
 		{"service-ls", healthy, "ros service ls", "", 0},
+		{"service-ls-all", healthy, "ros service ls --all", "", 0},
 		{"service-ls-json", healthy, "ros service ls --format json", "", 0},
 		{"service-ps", healthy, "ros service ps", "", 0},
 		{"service-restart", healthy, "ros service restart network", "", 0},
@@ -192,6 +206,18 @@ func TestGolden(t *testing.T) {
 		{"validate-good", healthy, "ros config validate -", "#cloud-config\nhostname: a\n", 0},
 		{"validate-bad", healthy, "ros config validate -", "hostnam: a\nusers: [{}]\n", 1},
 		{"validate-bad-json", healthy, "ros config validate - --format json", "hostnam: a\n", 1},
+		{"service-validate-good", healthy, "ros service validate testdata/services/good", "", 0},
+		{"service-validate-file", healthy, "ros service validate testdata/services/good/web.yaml --base testdata/services/base", "", 0},
+		{"service-validate-bad", healthy, "ros service validate testdata/services/bad --base testdata/services/base --images testdata/services/images", "", 1},
+		{"service-validate-bad-json", healthy, "ros service validate testdata/services/bad/limits.yaml --format json", "", 1},
+		{"service-validate-missing", healthy, "ros service validate testdata/services/nowhere", "", 1},
+		{"service-create-dry-run", healthy, "ros service create web --image testudo/syslog --command sleep --command $HOME -e A=1 -v /home:/data:ro --network host --memory 64m --depends-on network --dry-run", "", 0},
+		{"service-create", healthy, "ros service create web --image testudo/syslog", "", 0},
+		{"service-create-from-file", healthy, "ros service create web --file -", "services: {}\n", 0},
+		{"service-create-nothing", healthy, "ros service create web", "", 2},
+		{"service-enable", healthy, "ros service enable web", "", 0},
+		{"service-disable-two", healthy, "ros service disable other web", "", 1},
+		{"service-rm-json", healthy, "ros service rm web --format json", "", 0},
 		{"did-you-mean", healthy, "ros servic ls", "", 2},
 		{"did-you-mean-verb", healthy, "ros service restrat x", "", 2},
 		{"unknown", healthy, "ros frobnicate", "", 2},
@@ -371,6 +397,9 @@ var withoutJSON = map[string]bool{
 	"ros reboot": true, "ros poweroff": true, "ros halt": true, "ros completion bash": true, "ros completion zsh": true,
 }
 
+// Verbs that need no running system.
+var withoutRosd = map[string]bool{"ros config validate": true, "ros service validate": true, "ros config schema services": true}
+
 func TestEveryVerbsExampleSpeaksJSONAndFailsWithoutRosd(t *testing.T) {
 	socket := listen(t, fake(true))
 	file := filepath.Join(t.TempDir(), "cloud-config.yaml")
@@ -383,7 +412,7 @@ func TestEveryVerbsExampleSpeaksJSONAndFailsWithoutRosd(t *testing.T) {
 			return
 		}
 		line, _, _ := strings.Cut(c.example, ">")
-		argv := append(strings.Fields(strings.ReplaceAll(line, "cloud-config.yaml", file)), "--format", "json")
+		argv := append(strings.Fields(strings.NewReplacer("cloud-config.yaml", file, "web.yaml", "testdata/services/good/web.yaml").Replace(line)), "--format", "json")
 		r := ros(t, socket, "", argv...)
 		decoder := json.NewDecoder(strings.NewReader(r.out))
 		values := 0
@@ -398,8 +427,8 @@ func TestEveryVerbsExampleSpeaksJSONAndFailsWithoutRosd(t *testing.T) {
 		if values == 0 || r.code > 1 {
 			t.Errorf("%q: exit %d without JSON: %q %q", argv, r.code, r.out, r.err)
 		}
-		if name == "ros config validate" {
-			return // needs none
+		if withoutRosd[name] {
+			return
 		}
 		if r := ros(t, "/nonexistent/api.sock", "", argv...); r.code != 1 || !strings.Contains(r.err, "not reachable") {
 			t.Errorf("%q without rosd: exit %d, %q", argv, r.code, r.err)

@@ -7,18 +7,41 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
 
 	"github.com/testudo-os/testudo/pkg/api"
 )
 
-func serviceList(ctx context.Context, s *session, _ []string) error {
-	services, err := s.client().Services(ctx)
-	if err != nil {
-		return err
+// serviceList shows what is wanted and, when asked, what is not.
+func serviceList(set *pflag.FlagSet) action {
+	all := set.BoolP("all", "a", false, "show disabled services too: those of the catalog, for one")
+	return func(ctx context.Context, s *session, _ []string) error {
+		services, err := s.client().Services(ctx)
+		if err != nil {
+			return err
+		}
+		if !*all {
+			services = slices.DeleteFunc(services, func(v api.Service) bool { return v.State == api.StateDisabled })
+		}
+		return list(s, services, []string{"NAME", "STATE", "READY", "ESSENTIAL", "IMAGE", "SOURCE"}, func(v api.Service) []string {
+			return []string{v.Name, string(v.State), yes(v.Ready), yes(v.Essential), dash(v.Image), source(v)}
+		})
 	}
-	return list(s, services, []string{"NAME", "STATE", "READY", "ESSENTIAL", "IMAGE", "SOURCE"}, func(v api.Service) []string {
-		return []string{v.Name, string(v.State), yes(v.Ready), yes(v.Essential), dash(v.Image), dash(v.Source)}
-	})
+}
+
+// source says what declares a service: "built-in < user" where a file of the
+// user's is laid over a built-in one.
+func source(v api.Service) string {
+	var labels []string
+	for _, l := range v.Layers {
+		labels = append(labels, l.Label)
+	}
+	if len(labels) < 2 {
+		return dash(v.Source)
+	}
+	return strings.Join(labels, " < ") + " (" + v.Layers[len(labels)-1].Place + ")"
 }
 
 // servicePS leaves out what is disabled: nothing happens there.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -31,10 +32,13 @@ type backend struct {
 	set      *service.Set
 	resolved *config.Resolved
 	declared userservices.Store
+
+	declaring sync.Mutex // one change of what is declared at a time
 }
 
 func (b *backend) Services(ctx context.Context) ([]api.Service, error) {
-	return b.manager.Services(ctx)
+	rows, err := b.manager.Services(ctx)
+	return withUserScope(rows, b.set.User), err
 }
 
 func (b *backend) Service(ctx context.Context, name string) (api.Service, error) {

@@ -18,7 +18,7 @@ import (
 
 // sources are the places from which services come, the lowest first. A
 // container finds the built-in ones where the system image has them.
-func sources(declared config.Declarations) []service.Source {
+func sources(user string, declared config.Declarations) []service.Source {
 	dir := func(path string) service.Dir { return service.Dir{Path: path, FS: os.DirFS(path)} }
 	configuration := service.Source{Label: "configuration"}
 	for _, d := range declared {
@@ -27,7 +27,7 @@ func sources(declared config.Declarations) []service.Source {
 	return []service.Source{
 		{Label: "built-in", Dir: dir(layout.Services)},
 		{Label: "catalog", Dir: dir(layout.Catalog), Optional: true},
-		{Label: "user", Dir: dir(layout.UserServices)},
+		{Label: "user", Dir: dir(user)},
 		configuration,
 	}
 }
@@ -37,8 +37,11 @@ func sources(declared config.Declarations) []service.Source {
 func loadServices(resolved *config.Resolved, store userservices.Store, log *slog.Logger) *service.Set {
 	wanted := resolved.Config.Testudo.Services
 	choices, err := store.Choices()
-	set := service.Load(options(wanted, choices), sources(wanted.Declare)...)
+	set := service.Load(options(wanted, choices), sources(store.Dir, wanted.Declare)...)
 	if err != nil {
+		set.Problems = append(set.Problems, err)
+	}
+	if err := handOver(set, layout.ComposeDir); err != nil {
 		set.Problems = append(set.Problems, err)
 	}
 	for _, problem := range set.Problems {

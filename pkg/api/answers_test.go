@@ -14,6 +14,12 @@ import (
 	"github.com/testudo-os/testudo/pkg/api/conform"
 )
 
+// bodies are those of routes that take one.
+var bodies = map[string]any{
+	"/v1/power":                  api.Power{Action: "reboot"},
+	"/v1/services/{name}/create": api.Declaration{File: "services: {}"},
+}
+
 // Every route is asked, twice: of a machine of which everything is known, and
 // of one of which nothing is.
 func TestEveryAnswerIsAsTheDocumentSays(t *testing.T) {
@@ -26,8 +32,8 @@ func TestEveryAnswerIsAsTheDocumentSays(t *testing.T) {
 		for _, o := range operations {
 			t.Run(name+" "+o.Method+" "+o.Path, func(t *testing.T) {
 				body := ""
-				if o.Path == "/v1/power" {
-					data, err := json.Marshal(api.Power{Action: "reboot"})
+				if value := bodies[o.Path]; value != nil {
+					data, err := json.Marshal(value)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -109,6 +115,9 @@ func (full) Inspect(context.Context, string) (any, error)         { return map[s
 func (full) Do(context.Context, string, api.Verb) (api.Service, error) {
 	return fill[api.Service](), nil
 }
+func (full) Declare(context.Context, string, api.Declare, api.Declaration) (api.Change, error) {
+	return fill[api.Change](), nil
+}
 func (full) Usage(context.Context) ([]api.Usage, error)   { return fill[[]api.Usage](), nil }
 func (full) Boot(context.Context) ([]api.BootStep, error) { return fill[[]api.BootStep](), nil }
 func (full) Power(context.Context, string) error          { return nil }
@@ -130,6 +139,9 @@ func (empty) Version(context.Context) (api.Version, error)    { return api.Versi
 func (empty) Services(context.Context) ([]api.Service, error) { return nil, nil }
 func (empty) Service(context.Context, string) (api.Service, error) {
 	return api.Service{State: api.StateWaiting}, nil
+}
+func (empty) Declare(context.Context, string, api.Declare, api.Declaration) (api.Change, error) {
+	return api.Change{}, nil
 }
 func (empty) Usage(context.Context) ([]api.Usage, error)   { return nil, nil }
 func (empty) Boot(context.Context) ([]api.BootStep, error) { return nil, nil }

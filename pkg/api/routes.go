@@ -14,6 +14,7 @@ type Backend interface {
 	Service(ctx context.Context, name string) (Service, error)
 	Inspect(ctx context.Context, name string) (any, error)
 	Do(ctx context.Context, name string, verb Verb) (Service, error)
+	Declare(ctx context.Context, name string, verb Declare, d Declaration) (Change, error)
 	Usage(ctx context.Context) ([]Usage, error)
 	Logs(ctx context.Context, o LogOptions, line func(LogLine) error) error
 	Events(ctx context.Context, o EventOptions, event func(SystemEvent) error) error
@@ -115,7 +116,7 @@ func routes() []route {
 			do: func(b Backend, r *http.Request) (any, error) { return b.Do(r.Context(), r.PathValue("name"), verb) },
 		})
 	}
-	return list
+	return append(list, declareRoutes()...)
 }
 
 // list makes "none" an empty list and not JSON's null.

@@ -44,6 +44,13 @@ func (a answers) Do(ctx context.Context, name string, verb Verb) (Service, error
 	return a.Service(ctx, name)
 }
 
+func (a answers) Declare(_ context.Context, name string, verb Declare, d Declaration) (Change, error) {
+	if name != "web" {
+		return Change{}, fmt.Errorf("%w: %s", ErrConflict, name)
+	}
+	return Change{Name: name, Message: string(verb) + " " + d.File}, nil
+}
+
 func (a answers) Power(_ context.Context, action string) error {
 	if action != "reboot" {
 		return fmt.Errorf("%w: %q", ErrInvalid, action)
@@ -250,4 +257,15 @@ type broken struct{ Backend }
 
 func (broken) Logs(_ context.Context, _ LogOptions, line func(LogLine) error) error {
 	return errors.Join(line(LogLine{}), errors.New("the disk broke"))
+}
+func TestDeclareSendsTheFileWithCreateAlone(t *testing.T) {
+	client, _ := serveSocket(t)
+	for verb, want := range map[Declare]string{DeclareEnable: "enable ", DeclareDisable: "disable ", DeclareRemove: "remove ", DeclareCreate: "create text"} {
+		if got, err := client.Declare(t.Context(), "web", verb, Declaration{File: "text"}); err != nil || got.Message != want {
+			t.Errorf("%s: got %+v, %v", verb, got, err)
+		}
+	}
+	if _, err := client.Declare(t.Context(), "other", DeclareEnable, Declaration{}); !errors.Is(err, ErrConflict) {
+		t.Errorf("got %v", err)
+	}
 }

@@ -37,8 +37,15 @@ type Service struct {
 	ReadyAt   *time.Time `json:"ready_at,omitempty"`
 	ExitCode  *int       `json:"exit_code,omitempty"` // of the last run
 	Source    string     `json:"source"`              // file that declares it
+	Layers    []Layer    `json:"layers,omitempty"`    // what declares it, later ones over earlier ones
 	DependsOn []string   `json:"depends_on,omitempty"`
 	History   []Event    `json:"history,omitempty"` // newest last, bounded
+}
+
+// Layer is one place that declares a service, or a part of it.
+type Layer struct {
+	Label string `json:"label"` // built-in, catalog, user or configuration
+	Place string `json:"place"` // file:line
 }
 
 // Event is one transition of a service.
@@ -167,4 +174,16 @@ type Error struct {
 // Power is the body of POST /v1/power.
 type Power struct {
 	Action string `json:"action"` // "poweroff", "reboot" or "halt"
+}
+
+// Declaration is the body that create takes; the others take none.
+type Declaration struct {
+	File string `json:"file"` // the whole text of a service file
+}
+
+// Change is what was done.
+type Change struct {
+	Name    string `json:"name"`
+	File    string `json:"file"`    // that was written or removed
+	Message string `json:"message"` // for people
 }

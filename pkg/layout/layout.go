@@ -47,6 +47,7 @@ const (
 	Rendered         = "/run/testudo/rendered"           // SERVICE/...: files rosd renders from the configuration
 	IODir            = "/run/testudo/io"                 // SERVICE/{stdout,stderr} FIFOs
 	NotifyDir        = "/run/testudo/notify"             // SERVICE/notify.sock (sd_notify)
+	ComposeDir       = "/run/testudo/compose"            // compose.yaml: services of scope user
 	NetworkDir       = "/run/testudo/network"            // leases (INDEX.json), ntp/dhcp.sources for chrony
 	ResolvConf       = "/run/testudo/resolv/resolv.conf" // written by network; /etc/resolv.conf is a symlink to it everywhere
 	SyslogDir        = "/run/syslog"                     // dev-log socket; /dev/log is a symlink to it

@@ -19,9 +19,10 @@ type Lookup func(name string) (string, bool)
 // with aliases and variables replaced, and not yet decoded.
 type document struct {
 	file     string
-	declared []*declaration // in the order of the text
-	objects  objects        // its configs and secrets
-	problems []error        // what is wrong outside of any service
+	declared []*declaration        // in the order of the text
+	objects  objects               // its configs and secrets
+	user     map[string]*yaml.Node // top-level keys for its services of scope user
+	problems []error               // what is wrong outside of any service
 }
 
 // declaration is what one place says of a service. It may be less than a whole
@@ -33,6 +34,7 @@ type declaration struct {
 	objects    objects
 	findings   strictyaml.Errors
 	circle     []*declaration // it extends itself, by way of these
+	scope      string         // that its file says for all
 }
 
 func (d *declaration) place() Place {
@@ -67,18 +69,10 @@ func readDocument(file string, data []byte, lookup Lookup) (*document, error) {
 func newDocument(file string, root *yaml.Node, lookup Lookup) (*document, error) {
 	var top topLevel
 	err := strictyaml.DecodeNode(file, root, &top, strictyaml.ExtensionsAtTop())
-	doc := &document{file: file}
+	doc := &document{file: file, objects: objects{}, user: map[string]*yaml.Node{}}
 	bad := doc.sortOut(err)
 	if err != nil && top.Services == nil && len(bad) == 0 {
 		return nil, err
-	}
-	doc.objects = objects{}
-	for _, kind := range []struct {
-		name string
-		node *yaml.Node
-	}{{"configs", &top.Configs}, {"secrets", &top.Secrets}} {
-		node, findings := plain(file, kind.node, lookup, kind.name)
-		doc.problem(append(findings, doc.objects.read(file, kind.name, node)...))
 	}
 	for _, p := range top.Services {
 		value, findings := plain(file, p.Value, lookup, "services", p.Name)
@@ -86,9 +80,38 @@ func newDocument(file string, root *yaml.Node, lookup Lookup) (*document, error)
 			findings = append(findings, twice)
 		}
 		doc.declared = append(doc.declared, &declaration{name: p.Name, file: file, key: p.Key, value: value,
-			objects: doc.objects, findings: findings})
+			objects: doc.objects, findings: findings, scope: string(top.Ros.Scope)})
 	}
+	doc.readObjects(&top, lookup)
 	return doc, nil
+}
+
+// readObjects takes in what stands at the top for services to refer to. Named
+// volumes and networks are for services of scope user.
+func (doc *document) readObjects(top *topLevel, lookup Lookup) {
+	of := func(scope string) func(*declaration) bool {
+		return func(d *declaration) bool { return d.scopeOf() == scope }
+	}
+	anyUser := slices.ContainsFunc(doc.declared, of(ScopeUser))
+	anySystem := len(doc.declared) == 0 || slices.ContainsFunc(doc.declared, of(ScopeSystem))
+	for kind, node := range map[string]*yaml.Node{"configs": &top.Configs, "secrets": &top.Secrets, "volumes": &top.Volumes, "networks": &top.Networks} {
+		if node.Kind == 0 {
+			continue
+		}
+		value, findings := plain(doc.file, node, lookup, kind)
+		refused := topRefusals[kind] != ""
+		switch {
+		case refused && !anyUser:
+			findings = append(findings, strictyaml.Error{File: doc.file, Line: node.Line, Column: node.Column, Path: kind,
+				Message: refusal(topRefusals, kind)})
+		case !refused && anySystem:
+			findings = append(findings, doc.objects.read(doc.file, kind, value)...)
+		}
+		if refused && anyUser {
+			doc.user[kind] = value
+		}
+		doc.problem(findings)
+	}
 }
 
 // plain copies a part of the text without aliases and with variables replaced.
@@ -125,6 +148,14 @@ type topLevel struct {
 	Services servicePairs    `yaml:"services"`
 	Configs  yaml.Node       `yaml:"configs"`
 	Secrets  yaml.Node       `yaml:"secrets"`
+	Volumes  yaml.Node       `yaml:"volumes"`  // for scope user
+	Networks yaml.Node       `yaml:"networks"` // for scope user
+	Ros      fileYAML        `yaml:"x-ros"`
+}
+
+// fileYAML is x-ros at the top of a file: what counts for all its services.
+type fileYAML struct {
+	Scope scope `yaml:"scope"`
 }
 
 // Refused names the top-level keys of Compose that Testudo does not take.
@@ -150,6 +181,9 @@ var serviceName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_-]{0,47}$`)
 // decode makes a service of a whole declaration. origins tells which of its
 // nodes come from other files.
 func (d *declaration) decode(origins map[*yaml.Node]string) (Service, error) {
+	if d.scopeOf() == ScopeUser {
+		return d.decodeUser(origins)
+	}
 	raw := newServiceYAML(d.name, d.place())
 	raw.objects = d.objects
 	findings := slices.Clone(d.findings)

@@ -46,8 +46,9 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-func TestKeysInShortAndLongForms(t *testing.T) {
-	for body, want := range map[string]func(*Service){
+// goodBodies are services in all forms that keys have, with what they say.
+func goodBodies() map[string]func(*Service) {
+	return map[string]func(*Service){
 		`command: sh -c "a b" 'c$$d' e\ f`:            func(s *Service) { s.Command = []string{"sh", "-c", "a b", "c$d", "e f"} },
 		`command: [sh, -c, 5, true]`:                  func(s *Service) { s.Command = []string{"sh", "-c", "5", "true"} },
 		`command: []`:                                 func(s *Service) { s.Command = []string{} },
@@ -153,7 +154,11 @@ func TestKeysInShortAndLongForms(t *testing.T) {
 			s.Environment = []string{"A=1.2", "B=x", "C=$", "D=", "E=", "F=v1.2."}
 		},
 		"pids_limit: ${N}": func(s *Service) { s.PidsLimit = 5 },
-	} {
+	}
+}
+
+func TestKeysInShortAndLongForms(t *testing.T) {
+	for body, want := range goodBodies() {
 		t.Run(body, func(t *testing.T) {
 			expected := Service{Name: "a", Source: "/d/f.yaml:2", Image: "i", NetworkMode: "none", StopGracePeriod: 10 * time.Second,
 				Restart: Restart{Policy: "no"}, Ready: ReadyStarted, Scope: "system", Priority: DefaultPriority}
@@ -165,51 +170,55 @@ func TestKeysInShortAndLongForms(t *testing.T) {
 	}
 }
 
-func TestWhatIsRefusedAndWhy(t *testing.T) {
-	for body, want := range map[string]string{
-		"imgae: x":                                         `/d/f.yaml:4:5: services.a.imgae: unknown key (did you mean "image"?)`,
-		"ports: [80:80]":                                   "/d/f.yaml:4:5: services.a.ports: not supported: a service of the OS has the host's network",
-		"networks: [x]":                                    "not supported: a service of the OS",
-		"secrets: [x]":                                     "/d/f.yaml:4:5: services.a: secrets: x is not declared: write `secrets: {x: {file: ./FILE}}`",
-		"configs: [{target: /x}]":                          "/d/f.yaml:4:15: services.a.configs: source is missing",
-		"configs: [{source: x, mode: 0440}]":               "services.a.configs[0].mode: not supported: the file is bound as it is",
-		"build: .":                                         "the OS runs images",
-		"logging: {driver: syslog}":                        `services.a.logging.driver: found "syslog", want local`,
-		"logging: {options: {max-size: 1m}}":               "options.max-size is not supported",
-		"deploy: {replicas: 2}":                            "/d/f.yaml:4:14: services.a.deploy.replicas: not supported: each service runs once",
-		"deploy: {resources: {}}":                          "write limits.cpus as cpus",
-		"deploy: {replica: 2}":                             "services.a.deploy.replica: unknown key",
-		"hostname: x\nuts: host":                           "/d/f.yaml:4:5: services.a: hostname: uts: host gives it the machine's name",
-		"hostname: _":                                      "want a host name",
-		"cpu_shares: 1":                                    "want a number from 2 to 262144",
-		"cpu_period: 5000":                                 "no meaning without cpu_quota",
-		"cpus: 1\ncpu_quota: 5000":                         "cpus says the same",
-		"cpuset: a":                                        "want a list of processors",
-		"memswap_limit: 1m":                                "needs mem_limit",
-		"mem_limit: 2m\nmemswap_limit: 1m":                 "/d/f.yaml:5:5: services.a: memswap_limit is memory and swap together; it is below mem_limit",
-		"mem_limit: 1m\nmem_reservation: 2m":               "mem_reservation is above mem_limit",
-		"extends: {service: x}":                            "services.a.extends: f.yaml declares no service x",
-		"extends: {file: ../x, service: x}":                "want the name of a file in the same folder",
-		"extends: a":                                       "a circle: a (f.yaml) -> a (f.yaml)",
-		"extends: {servce: x}":                             `did you mean "service"`,
-		"x-rso: {}":                                        `did you mean "x-ros"`,
-		"x-ros: {esential: true}":                          `services.a.x-ros.esential: unknown key (did you mean "essential"?)`,
-		"x-ros: {ready: redy}":                             `found "redy" (known: exit, healthy, notify, started)`,
-		"x-ros: {scope: user}":                             "user is not supported yet",
-		"x-ros: {ready: healthy}":                          "needs a healthcheck",
-		"x-ros: {ready: exit}\nrestart: always":            "restart: always for one that does not",
-		"image: y":                                         "/d/f.yaml:4:5: services.a.image: key stands here a second time, first in line 3",
-		"volumes: [data:/x]":                               "named volumes are for the user runtime",
-		"volumes: [/x]":                                    "want SOURCE:TARGET",
-		"volumes: ['/a:b']":                                `found "b" as the target`,
-		"volumes: ['/a:/']":                                `found "/" as the target`,
-		"volumes: [/a:/b:rp]":                              `unknown option "rp"`,
-		"volumes: [/a:/b:Z]":                               "SELinux",
-		"volumes: [/a:/b, /c:/b/]":                         "/b is mounted twice",
-		"volumes: [/a:/b]\ntmpfs: /b":                      "/b is mounted twice",
-		"volumes: [{type: volume, source: x, target: /y}]": "volume is not supported",
-		"volumes: [{source: /x, target: /y}]":              "type is missing",
-		"volumes: [{type: bind, source: /x, target: /y, volume: {nocopy: true}}]": "not supported: named volumes",
+// badBodies are services with something wrong, and what is said of it.
+func badBodies() map[string]string {
+	return map[string]string{
+		"imgae: x":                                   `/d/f.yaml:4:5: services.a.imgae: unknown key (did you mean "image"?)`,
+		"ports: [80:80]\nx-ros: {scope: system}":     "/d/f.yaml:4:5: services.a.ports: not supported: a service of the OS has the host's network",
+		"networks: [x]\nx-ros: {scope: system}":      "not supported: a service of the OS",
+		"secrets: [x]":                               "/d/f.yaml:4:5: services.a: secrets: x is not declared: write `secrets: {x: {file: ./FILE}}`",
+		"configs: [{target: /x}]":                    "/d/f.yaml:4:15: services.a.configs: source is missing",
+		"configs: [{source: x, mode: 0440}]":         "services.a.configs[0].mode: not supported: the file is bound as it is",
+		"build: .":                                   "the OS runs images",
+		"logging: {driver: syslog}":                  `services.a.logging.driver: found "syslog", want local`,
+		"logging: {options: {max-size: 1m}}":         "options.max-size is not supported",
+		"deploy: {replicas: 2}":                      "/d/f.yaml:4:14: services.a.deploy.replicas: not supported: each service runs once",
+		"deploy: {resources: {}}":                    "write limits.cpus as cpus",
+		"deploy: {replica: 2}":                       "services.a.deploy.replica: unknown key",
+		"hostname: x\nuts: host":                     "/d/f.yaml:4:5: services.a: hostname: uts: host gives it the machine's name",
+		"hostname: _":                                "want a host name",
+		"cpu_shares: 1":                              "want a number from 2 to 262144",
+		"cpu_period: 5000":                           "no meaning without cpu_quota",
+		"cpus: 1\ncpu_quota: 5000":                   "cpus says the same",
+		"cpuset: a":                                  "want a list of processors",
+		"memswap_limit: 1m":                          "needs mem_limit",
+		"mem_limit: 2m\nmemswap_limit: 1m":           "/d/f.yaml:5:5: services.a: memswap_limit is memory and swap together; it is below mem_limit",
+		"mem_limit: 1m\nmem_reservation: 2m":         "mem_reservation is above mem_limit",
+		"extends: {service: x}":                      "services.a.extends: f.yaml declares no service x",
+		"extends: {file: ../x, service: x}":          "want the name of a file in the same folder",
+		"extends: a":                                 "a circle: a (f.yaml) -> a (f.yaml)",
+		"extends: {servce: x}":                       `did you mean "service"`,
+		"x-rso: {}":                                  `did you mean "x-ros"`,
+		"x-ros: {esential: true}":                    `services.a.x-ros.esential: unknown key (did you mean "essential"?)`,
+		"x-ros: {ready: redy}":                       `found "redy" (known: exit, healthy, notify, started)`,
+		"x-ros: {scope: users}":                      `did you mean "user"?`,
+		"ports: [80:80]\nx-ros: {priority: 5}":       "services.a.x-ros.priority: not supported: for services of scope user only scope is",
+		"ports: [80:80]\nprts: 5":                    `services.a.prts: unknown key (did you mean "ports"?)`,
+		"x-ros: {scope: user}\nbuild: .":             "images are not built here",
+		"x-ros: {ready: healthy}":                    "needs a healthcheck",
+		"x-ros: {ready: exit}\nrestart: always":      "restart: always for one that does not",
+		"image: y":                                   "/d/f.yaml:4:5: services.a.image: key stands here a second time, first in line 3",
+		"volumes: [data:/x]\nx-ros: {scope: system}": "named volumes are for the user runtime",
+		"volumes: [/x]":                              "want SOURCE:TARGET",
+		"volumes: ['/a:b']":                          `found "b" as the target`,
+		"volumes: ['/a:/']":                          `found "/" as the target`,
+		"volumes: [/a:/b:rp]":                        `unknown option "rp"`,
+		"volumes: [/a:/b:Z]":                         "SELinux",
+		"volumes: [/a:/b, /c:/b/]":                   "/b is mounted twice",
+		"volumes: [/a:/b]\ntmpfs: /b":                "/b is mounted twice",
+		"volumes: [{type: volume, source: x, target: /y}]\nx-ros: {scope: system}": "volume is not supported",
+		"volumes: [{source: /x, target: /y}]":                                      "type is missing",
+		"volumes: [{type: bind, source: /x, target: /y, volume: {nocopy: true}}]":  "not supported: named volumes",
 		"tmpfs: '/x:uid=5'":                                     `unknown option "uid=5"`,
 		"network_mode: bridge":                                  "bridge is not supported",
 		"network_mode: hst":                                     `found the text "hst", want host or none`,
@@ -249,7 +258,11 @@ func TestWhatIsRefusedAndWhy(t *testing.T) {
 		"command: 'a \"b'":                                      "a quote is opened and not closed",
 		"working_dir: x":                                        "want a path that begins with /",
 		"tty: yes":                                              "want true",
-	} {
+	}
+}
+
+func TestWhatIsRefusedAndWhy(t *testing.T) {
+	for body, want := range badBodies() {
 		t.Run(body, func(t *testing.T) {
 			f, err := ParseFile("/d/f.yaml", []byte("services:\n  a:\n    image: i\n"+indent(body)+"  good:\n    image: i\n"), vars)
 			if err != nil {

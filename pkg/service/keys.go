@@ -35,7 +35,7 @@ type serviceYAML struct {
 	ReadOnly     bool              `yaml:"read_only"`
 	SecurityOpt  securityOpts      `yaml:"security_opt"`
 	Sysctls      stringMap         `yaml:"sysctls"`
-	Ulimits      map[string]limit  `yaml:"ulimits"`
+	Ulimits      ulimits           `yaml:"ulimits"`
 	CPUs         cpus              `yaml:"cpus"`
 	MemLimit     byteSize          `yaml:"mem_limit"`
 	PidsLimit    int64             `yaml:"pids_limit"`
@@ -84,7 +84,7 @@ type rosYAML struct {
 func newServiceYAML(name string, at Place) serviceYAML {
 	return serviceYAML{
 		StopGrace: duration(DefaultGrace),
-		Ros:       rosYAML{Priority: DefaultPriority, Scope: "system"},
+		Ros:       rosYAML{Priority: DefaultPriority, Scope: ScopeSystem},
 		service:   Service{Name: name, Source: at.Row()},
 	}
 }

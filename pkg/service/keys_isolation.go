@@ -170,6 +170,9 @@ func (o *securityOpts) UnmarshalStrict(d *strictyaml.Decoder, n *yaml.Node) {
 	}
 }
 
+// ulimits are limits by name.
+type ulimits map[string]limit
+
 // limit is one number for both, or {soft, hard}.
 type limit Ulimit
 

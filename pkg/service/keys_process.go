@@ -160,12 +160,15 @@ func (f *envFiles) UnmarshalStrict(d *strictyaml.Decoder, n *yaml.Node) {
 }
 
 // hostPath makes a path of the host absolute: ./x and ../x are beside the file
-// that names them.
+// that names them, if that is one: user data of a cloud has no place. (A service
+// file that is checked offline may be named relative to where one works.)
 func hostPath(file, p string) (string, bool) {
 	if path.IsAbs(p) {
 		return path.Clean(p), true
 	}
-	if (strings.HasPrefix(p, "./") || strings.HasPrefix(p, "../")) && filepath.IsAbs(file) {
+	ext := path.Ext(file)
+	placed := filepath.IsAbs(file) || ext == ".yaml" || ext == ".yml"
+	if (strings.HasPrefix(p, "./") || strings.HasPrefix(p, "../")) && placed {
 		return path.Join(path.Dir(file), p), true
 	}
 	return "", false
@@ -323,10 +326,7 @@ func (r *readyYAML) UnmarshalStrict(d *strictyaml.Decoder, n *yaml.Node) {
 type scope string
 
 func (s *scope) UnmarshalStrict(d *strictyaml.Decoder, n *yaml.Node) {
-	*s = scope(word(d, n, "system", "user"))
-	if *s == "user" {
-		d.Errorf(n, "user is not supported yet: start it with docker compose in the user runtime")
-	}
+	*s = scope(word(d, n, ScopeSystem, ScopeUser))
 }
 
 type pullPolicy string

@@ -14,12 +14,15 @@ import (
 )
 
 // Set is all that is declared on a machine. Each name is in one of Services,
-// Disabled and Invalid.
+// User, Disabled and Invalid.
 type Set struct {
 	Services []Service // good and wanted, by name: what Plan takes
+	User     []Service // good and wanted, of scope user: for docker compose, see Compose
 	Disabled []Service // good, and not wanted: Service.Off says why
 	Invalid  []Invalid // by name; Validate adds to it
 	Problems []error   // for `ros status`: everything found, those of Invalid too
+
+	userObjects map[string]*yaml.Node // volumes, networks, ... of User
 }
 
 // Invalid is a service that is declared and cannot be used.
@@ -33,6 +36,7 @@ type Invalid struct {
 type Dir struct {
 	Path string // for messages and for ./ in files
 	FS   fs.FS
+	Only string // the one file to read; others may still be extended
 }
 
 // Source is a place from which services come. Those of a later source are laid
@@ -62,7 +66,7 @@ type Options struct {
 // declaration changes nothing: what was declared before it stays in force, and
 // Problems says so.
 func Load(o Options, sources ...Source) *Set {
-	l := &loader{options: o, set: &Set{}, merger: &merger{origins: map[*yaml.Node]string{}}, chains: map[string]*chain{}}
+	l := &loader{options: o, set: &Set{userObjects: map[string]*yaml.Node{}}, merger: &merger{origins: map[*yaml.Node]string{}}, chains: map[string]*chain{}}
 	for _, s := range sources {
 		l.source(s)
 	}
@@ -74,6 +78,8 @@ func Load(o Options, sources ...Source) *Set {
 		case c.off(o) != "":
 			c.service.Off = c.off(o)
 			l.set.Disabled = append(l.set.Disabled, c.service)
+		case c.service.Scope == ScopeUser:
+			l.set.User = append(l.set.User, c.service)
 		default:
 			l.set.Services = append(l.set.Services, c.service)
 		}
@@ -120,6 +126,12 @@ func (l *loader) source(s Source) {
 		for _, p := range doc.problems {
 			l.problem(p)
 		}
+		for kind, n := range doc.user {
+			if before := l.set.userObjects[kind]; before != nil {
+				n = l.merger.merge("", before, n)
+			}
+			l.set.userObjects[kind] = n
+		}
 		for _, d := range doc.declared {
 			l.take(f.extended(d, nil), s)
 		}
@@ -141,7 +153,10 @@ func (l *loader) documents(f *folder) (docs []*document) {
 	}
 	for _, e := range entries {
 		name := e.Name()
-		if strings.HasPrefix(name, ".") || !strings.HasSuffix(name, ".yaml") && !strings.HasSuffix(name, ".yml") {
+		if f.dir.Only != "" && name != f.dir.Only {
+			continue
+		}
+		if f.dir.Only == "" && (strings.HasPrefix(name, ".") || !strings.HasSuffix(name, ".yaml") && !strings.HasSuffix(name, ".yml")) {
 			continue
 		}
 		doc, err := f.document(name)
@@ -222,6 +237,22 @@ func Check(file string, data []byte, lookup Lookup) ([]Service, error) {
 		problems = append(problems, i.Err)
 	}
 	return f.Services, errors.Join(problems...)
+}
+
+// DeclaredIn names the services that a file declares, good or bad.
+func DeclaredIn(file string, data []byte) ([]string, error) {
+	doc, err := readDocument(file, data, nil)
+	if err != nil {
+		return nil, err
+	}
+	return doc.names(), nil
+}
+
+// Has says whether a service of that name is declared, in whatever state.
+func (set *Set) Has(name string) bool {
+	is := func(s Service) bool { return s.Name == name }
+	return slices.ContainsFunc(set.Services, is) || slices.ContainsFunc(set.User, is) || slices.ContainsFunc(set.Disabled, is) ||
+		slices.ContainsFunc(set.Invalid, func(i Invalid) bool { return i.Name == name })
 }
 
 // File is what one service file holds.

@@ -85,3 +85,30 @@ func TestNoServiceHoldsTheMountsOfOthers(t *testing.T) {
 		}
 	}
 }
+
+// What the catalog offers is as confined as what the release starts by itself,
+// and is made of images that the release has.
+func TestTheCatalogIsValid(t *testing.T) {
+	builtIn := Source{Dir: Dir{Path: "/usr/share/testudo/services", FS: os.DirFS("../../services")}}
+	catalog := Source{Dir: Dir{Path: "/usr/share/testudo/catalog", FS: os.DirFS("../../catalog")}, Optional: true}
+	entries, err := os.ReadDir("../../system-images")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var images []string
+	for _, e := range entries {
+		images = append(images, "testudo/"+e.Name())
+	}
+	set := Load(Options{}, builtIn, catalog)
+	if findings := set.Findings(images); len(findings) > 0 {
+		t.Error(findings)
+	}
+	if len(set.Disabled) < 2 {
+		t.Errorf("the catalog holds %d services", len(set.Disabled))
+	}
+	for _, s := range set.Disabled {
+		if s.Privileged || !slices.Equal(s.CapDrop, []string{"ALL"}) || !s.SecurityOpt.NoNewPrivileges || !s.ReadOnly || s.MemLimit == 0 || s.PidsLimit == 0 {
+			t.Errorf("%s is not confined: %+v", s.Name, s)
+		}
+	}
+}

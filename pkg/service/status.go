@@ -100,6 +100,9 @@ func (st Status) API(s Service, now time.Time) api.Service {
 		Name: s.Name, State: st.State, Reason: st.Explain(now), Ready: st.Ready, Essential: s.Essential, PID: st.PID,
 		Image: s.Image, Restarts: st.Restarts, Since: st.Since, Source: s.Source, ExitCode: st.ExitCode, History: st.History,
 	}
+	for _, l := range s.Layers {
+		row.Layers = append(row.Layers, api.Layer{Label: l.Label, Place: l.Place.Row()})
+	}
 	for _, d := range s.DependsOn {
 		row.DependsOn = append(row.DependsOn, d.Name)
 	}

@@ -4,7 +4,11 @@
 // I/O beyond reading files, and imports no containerd: only pkg/runtime does.
 package service
 
-import "time"
+import (
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
 
 // Service is one declared service after parsing: short forms are expanded,
 // units are numbers, defaults are filled in. Names and meanings are those of
@@ -67,9 +71,11 @@ type Service struct {
 
 	Essential  bool   // x-ros.essential
 	Ready      Ready  // x-ros.ready
-	Scope      string // x-ros.scope: "system" (default) or "user"
+	Scope      string // ScopeSystem or ScopeUser
 	Persistent bool   // x-ros.persistent: the writable layer outlives a restart
 	Priority   int    // x-ros.priority: of those that may start, the lower starts first; default DefaultPriority
+
+	compose *yaml.Node // of scope user: for docker compose
 }
 
 // Defaults that the Compose Specification does not have.

@@ -16,13 +16,17 @@ import (
 func (set *Set) Validate() {
 	set.drop(set.circles())
 	set.drop(set.conditions())
+	set.checkUser()
 	set.Problems = append(set.Problems, set.waitInVain()...)
+	set.Problems = append(set.Problems, set.portClashes()...)
 	slices.SortFunc(set.Invalid, func(a, b Invalid) int { return strings.Compare(a.Name, b.Name) })
 }
 
 // drop moves services to Invalid.
-func (set *Set) drop(bad map[string]error) {
-	set.Services = slices.DeleteFunc(set.Services, func(s Service) bool {
+func (set *Set) drop(bad map[string]error) { set.Services = set.dropFrom(set.Services, bad) }
+
+func (set *Set) dropFrom(services []Service, bad map[string]error) []Service {
+	return slices.DeleteFunc(services, func(s Service) bool {
 		err := bad[s.Name]
 		if err != nil {
 			set.Invalid = append(set.Invalid, Invalid{Name: s.Name, Source: s.Source, Err: err})
@@ -68,7 +72,7 @@ func (set *Set) circles() map[string]error {
 				}
 				// Drawn from the service it is told to.
 				drawn := slices.Concat(circle[i:], circle[:i], []string{member})
-				bad[member] = fmt.Errorf("%s: services.%s.depends_on: a circle: %s", byName[member].Origins["depends_on"], member, strings.Join(drawn, " -> "))
+				bad[member] = byName[member].at("depends_on", "a circle: %s", strings.Join(drawn, " -> "))
 			}
 		}
 		way = way[:len(way)-1]
@@ -92,9 +96,9 @@ func (set *Set) conditions() map[string]error {
 			switch {
 			case !declared:
 			case d.Condition == Healthy && target.Healthcheck == nil:
-				bad[s.Name] = fmt.Errorf("%s: service_healthy, but %s has no healthcheck", dependencyAt(s, d), d.Name)
+				bad[s.Name] = s.at("depends_on."+d.Name, "service_healthy, but %s has no healthcheck", d.Name)
 			case d.Condition == CompletedSuccessfully && (policy == "always" || policy == "unless-stopped"):
-				bad[s.Name] = fmt.Errorf("%s: service_completed_successfully, but %s is restarted whenever it ends (restart: %s)", dependencyAt(s, d), d.Name, policy)
+				bad[s.Name] = s.at("depends_on."+d.Name, "service_completed_successfully, but %s is restarted whenever it ends (restart: %s)", d.Name, policy)
 			}
 		}
 	}
@@ -111,6 +115,9 @@ func (set *Set) waitInVain() (problems []error) {
 	for _, i := range set.Invalid {
 		absent[i.Name] = "is invalid"
 	}
+	for _, s := range set.User {
+		absent[s.Name] = "is of scope user: services of the OS cannot wait for it"
+	}
 	for _, s := range set.Services {
 		for _, d := range s.DependsOn {
 			if _, declared := byName[d.Name]; declared || !d.Required {
@@ -120,14 +127,17 @@ func (set *Set) waitInVain() (problems []error) {
 			if why == "" {
 				why = "no service of that name is declared" + suggestService(d.Name, byName)
 			}
-			problems = append(problems, fmt.Errorf("%s: %s; %s waits for it", dependencyAt(s, d), why, s.Name))
+			problems = append(problems, s.at("depends_on."+d.Name, "%s; %s waits for it", why, s.Name))
 		}
 	}
 	return problems
 }
 
-func dependencyAt(s Service, d Dependency) string {
-	return fmt.Sprintf("%s: services.%s.depends_on.%s", s.Origins["depends_on."+d.Name], s.Name, d.Name)
+// at reports at one of the service's keys.
+func (s Service) at(key, format string, args ...any) error {
+	place := s.Origins[key]
+	return strictyaml.Error{File: place.File, Line: place.Line, Column: place.Column,
+		Path: "services." + s.Name + "." + key, Message: fmt.Sprintf(format, args...)}
 }
 
 func suggestService(name string, byName map[string]Service) string {

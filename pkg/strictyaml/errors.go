@@ -17,6 +17,9 @@ type Error struct {
 
 // Error renders the finding as file:line:column: path: message.
 func (e Error) Error() string {
+	if e.File == "" {
+		return e.Message // of no place in a text
+	}
 	if e.Path == "" {
 		return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Message)
 	}

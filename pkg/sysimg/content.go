@@ -36,6 +36,8 @@ type Content struct {
 	Release  string         // of the kernel
 	Modules  string         // folder of its modules on the host
 	Services []string       // service files on the host
+	Catalog  []string       // files of services that people may enable
+	Schema   []byte         // of service files
 	Images   []Image
 }
 
@@ -45,10 +47,15 @@ func (c Content) tree() (*filetree.Tree, error) {
 	if err := addDir(t, c.Modules, path.Join(layout.Modules, c.Release), keepModuleFile); err != nil {
 		return nil, fmt.Errorf("add kernel modules: %w", err)
 	}
-	for _, file := range c.Services {
-		if err := addFile(t, file, path.Join(layout.Services, filepath.Base(file))); err != nil {
-			return nil, fmt.Errorf("add service: %w", err)
+	for dir, files := range map[string][]string{layout.Services: c.Services, layout.Catalog: c.Catalog} {
+		for _, file := range files {
+			if err := addFile(t, file, path.Join(dir, filepath.Base(file))); err != nil {
+				return nil, fmt.Errorf("add service: %w", err)
+			}
 		}
+	}
+	if err := t.Add(layout.ServiceSchema, filetree.NewFile(c.Schema, 0o644)); err != nil {
+		return nil, fmt.Errorf("add the schema of service files: %w", err)
 	}
 	for _, img := range c.Images {
 		if err := img.addTo(t); err != nil {
