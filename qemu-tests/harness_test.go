@@ -92,6 +92,7 @@ type setup struct {
 	args        string // more kernel arguments
 	reboot      bool   // a reboot boots again instead of ending QEMU
 	prompt      bool   // a login prompt on the serial console instead of a shell
+	noConsole   bool   // the kernel is told to use one that is not there
 	allow       string // regular expression of log lines that are expected here
 }
 
@@ -146,7 +147,9 @@ func (s setup) config(t *testing.T, h *host) qemu.Config {
 		Kernel: h.dist("vmlinuz"), Initrd: h.dist("initrd-core.img"),
 		Append: strings.TrimSpace("console=ttyS0 no_timer_check panic=-1 " + s.args),
 	}
-	if !s.prompt {
+	if s.noConsole {
+		cfg.Append = strings.Replace(cfg.Append, "ttyS0", "ttyS9", 1)
+	} else if !s.prompt {
 		cfg.Append += " testudo.console.autologin=ttyS0"
 	}
 	if s.full {
