@@ -73,7 +73,7 @@ func TestServiceFilesOfOnesOwn(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if ntp.MemLimit != 56<<20 || ntp.Image != "testudo/ntp" || ntp.Origins["mem_limit"] != layout.UserServices+"/clock.yaml:1:17" ||
+	if ntp.MemLimit != 56<<20 || ntp.Image != "testudo/ntp" || ntp.Origins["mem_limit"] != layout.UserServices+"/clock.yaml:1:18" ||
 		!strings.HasPrefix(ntp.Origins["image"], layout.Services+"/ntp.yaml:") {
 		t.Errorf("ntp: %+v", ntp)
 	}
