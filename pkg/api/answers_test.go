@@ -26,6 +26,10 @@ func TestEveryAnswerIsAsTheDocumentSays(t *testing.T) {
 		for _, o := range operations {
 			t.Run(name+" "+o.Method+" "+o.Path, func(t *testing.T) {
 				body := ""
+				switch o.Path {
+				case "/v1/up", "/v1/services/{name}/kill", "/v1/services/{name}/upgrade", "/v1/images/import", "/v1/images/remove":
+					body = "{}"
+				}
 				if o.Path == "/v1/power" {
 					data, err := json.Marshal(api.Power{Action: "reboot"})
 					if err != nil {
@@ -74,6 +78,9 @@ func fillValue(v reflect.Value) {
 	case v.Type() == reflect.TypeFor[api.State]():
 		v.SetString(string(api.StateRunning))
 		return
+	case v.Type() == reflect.TypeFor[api.ChangeAction]():
+		v.SetString(string(api.ChangeStart))
+		return
 	}
 	switch v.Kind() {
 	case reflect.Pointer:
@@ -109,6 +116,24 @@ func (full) Inspect(context.Context, string) (any, error)         { return map[s
 func (full) Do(context.Context, string, api.Verb) (api.Service, error) {
 	return fill[api.Service](), nil
 }
+func (full) Up(context.Context, api.Up) ([]api.Change, error) { return fill[[]api.Change](), nil }
+func (full) Kill(context.Context, string, api.Kill) (api.Service, error) {
+	return fill[api.Service](), nil
+}
+func (full) Pull(_ context.Context, _ string, tell func(api.Progress)) (api.Image, error) {
+	tell(api.Progress{Step: "pull", Done: 1, Total: 2})
+	return fill[api.Image](), nil
+}
+func (full) Upgrade(_ context.Context, _ string, _ api.Upgrade, tell func(api.Progress)) (api.Upgraded, error) {
+	tell(api.Progress{Step: "trial"})
+	return fill[api.Upgraded](), nil
+}
+func (full) Rollback(context.Context, string) (api.Upgraded, error) { return fill[api.Upgraded](), nil }
+func (full) Images(context.Context) ([]api.Image, error)            { return fill[[]api.Image](), nil }
+func (full) RemoveImage(context.Context, api.RemoveImage) error     { return nil }
+func (full) Import(_ context.Context, _ api.Import, tell func(api.Progress)) (api.Image, error) {
+	return fill[api.Image](), nil
+}
 func (full) Usage(context.Context) ([]api.Usage, error)   { return fill[[]api.Usage](), nil }
 func (full) Boot(context.Context) ([]api.BootStep, error) { return fill[[]api.BootStep](), nil }
 func (full) Power(context.Context, string) error          { return nil }
@@ -131,8 +156,10 @@ func (empty) Services(context.Context) ([]api.Service, error) { return nil, nil 
 func (empty) Service(context.Context, string) (api.Service, error) {
 	return api.Service{State: api.StateWaiting}, nil
 }
-func (empty) Usage(context.Context) ([]api.Usage, error)   { return nil, nil }
-func (empty) Boot(context.Context) ([]api.BootStep, error) { return nil, nil }
+func (empty) Up(context.Context, api.Up) ([]api.Change, error) { return nil, nil }
+func (empty) Images(context.Context) ([]api.Image, error)      { return nil, nil }
+func (empty) Usage(context.Context) ([]api.Usage, error)       { return nil, nil }
+func (empty) Boot(context.Context) ([]api.BootStep, error)     { return nil, nil }
 func (empty) Logs(context.Context, api.LogOptions, func(api.LogLine) error) error {
 	return nil
 }

@@ -36,9 +36,32 @@ type Service struct {
 	StartedAt *time.Time `json:"started_at,omitempty"` // of the present or last run
 	ReadyAt   *time.Time `json:"ready_at,omitempty"`
 	ExitCode  *int       `json:"exit_code,omitempty"` // of the last run
-	Source    string     `json:"source"`              // file that declares it
+	Signal    string     `json:"signal,omitempty"`    // that ended the last run
+	Failures  int        `json:"failures,omitempty"`  // of late
+	NextStart *time.Time `json:"next_start,omitempty"`
+	Health    string     `json:"health,omitempty"`   // what the healthcheck found last
+	Refused   *Refused   `json:"refused,omitempty"`  // a change that failed: what ran before runs again
+	Runs      []Run      `json:"runs,omitempty"`     // of a job, oldest first, bounded
+	LastLog   []string   `json:"last_log,omitempty"` // what it said last, when it failed
+	Source    string     `json:"source"`             // file that declares it
 	DependsOn []string   `json:"depends_on,omitempty"`
 	History   []Event    `json:"history,omitempty"` // newest last, bounded
+}
+
+// Refused is a change of a service that failed.
+type Refused struct {
+	Time   time.Time `json:"time"`
+	Image  string    `json:"image"`
+	Reason string    `json:"reason"`
+}
+
+// Run is one run of a job that has ended.
+type Run struct {
+	Start    time.Time `json:"start"`
+	End      time.Time `json:"end"`
+	ExitCode int       `json:"exit_code"`
+	Signal   string    `json:"signal,omitempty"`
+	Reason   string    `json:"reason"`
 }
 
 // Event is one transition of a service.
