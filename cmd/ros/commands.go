@@ -12,12 +12,16 @@ func root() *command {
 				example: "ros service ls --all", flags: serviceList,
 			},
 			{
-				name: "ps", summary: "Show what services do, and why",
-				example: "ros service ps", flags: plain(servicePS),
+				name: "ps", args: "[SERVICE...]", summary: "Show what services do, and why; of those named, also what happened to them", max: -1, services: true,
+				example: "ros service ps network", flags: plain(servicePS),
 			},
 			{
 				name: "logs", args: "SERVICE...", summary: "Show what services say", min: 1, max: -1, services: true, formats: text,
 				example: "ros service logs -f --since 10m network", flags: serviceLogs,
+			},
+			{
+				name: "up", args: "[SERVICE...]", summary: "Apply edited service files by the smallest set of actions", max: -1, services: true,
+				example: "ros service up --dry-run", flags: serviceUp,
 			},
 			{
 				name: "start", args: "SERVICE...", summary: "Start services", min: 1, max: -1, services: true,
@@ -30,6 +34,22 @@ func root() *command {
 			{
 				name: "restart", args: "SERVICE...", summary: "Stop services and start them again", min: 1, max: -1, services: true,
 				example: "ros service restart network", flags: plain(serviceDo(api.VerbRestart)),
+			},
+			{
+				name: "kill", args: "SERVICE", summary: "Send a signal to a service's first process", min: 1, max: 1, services: true,
+				example: "ros service kill -s SIGHUP network", flags: serviceKill,
+			},
+			{
+				name: "pull", args: "SERVICE...", summary: "Fetch the images that services name", min: 1, max: -1, services: true,
+				example: "ros service pull network", flags: plain(servicePull),
+			},
+			{
+				name: "upgrade", args: "SERVICE", summary: "Move a service to a new image, and back if that does not stay healthy", min: 1, max: 1, services: true,
+				example: "ros service upgrade network --window 1m", flags: serviceUpgrade,
+			},
+			{
+				name: "rollback", args: "SERVICE", summary: "Move a service back to the image before", min: 1, max: 1, services: true,
+				example: "ros service rollback network", flags: plain(serviceRollback),
 			},
 			{
 				name: "inspect", args: "SERVICE", summary: "Show a service as resolved, in JSON", min: 1, max: 1, services: true,
@@ -54,6 +74,20 @@ func root() *command {
 			{
 				name: "disable", args: "SERVICE...", summary: "Have services not run", min: 1, max: -1, services: true,
 				example: "ros service disable acpid", flags: plain(serviceChoose(false)),
+			},
+		}},
+		{name: "image", sub: []*command{
+			{
+				name: "ls", summary: "List the images that did not come with the release",
+				example: "ros image ls", flags: plain(imageList),
+			},
+			{
+				name: "import", args: "FILE|DIR", summary: "Take in an image from an OCI image layout, or a tar archive of one", min: 1, max: 1,
+				example: "ros image import web.tar --as local/web:1", flags: imageImport,
+			},
+			{
+				name: "rm", args: "IMAGE...", summary: "Forget images that no service needs", min: 1, max: -1,
+				example: "ros image rm local/web:1", flags: plain(imageRemove),
 			},
 		}},
 		{name: "os", sub: []*command{

@@ -98,7 +98,7 @@ func fake(healthy bool) http.Handler {
 			}
 			var d api.Declaration
 			_ = json.NewDecoder(r.Body).Decode(&d)
-			_ = json.NewEncoder(w).Encode(api.Change{Name: r.PathValue("name"), File: "web.yaml", Message: fmt.Sprintf("%s %q", verb, d.File)})
+			_ = json.NewEncoder(w).Encode(api.Declared{Name: r.PathValue("name"), File: "web.yaml", Message: fmt.Sprintf("%s %q", verb, d.File)})
 		})
 	}
 	mux.HandleFunc("GET /v1/logs", func(w http.ResponseWriter, r *http.Request) {
@@ -109,6 +109,17 @@ func fake(healthy bool) http.Handler {
 		}
 		_ = json.NewEncoder(w).Encode(api.LogLine{Time: boot, BootID: "boot1", Service: "network", Stream: "stderr", Priority: 3, Line: "query " + r.URL.RawQuery})
 	})
+	image := api.Image{Ref: "local/web:1", Digest: "sha256:0123456789abcdef", Size: 3 << 20, Used: []string{"web"}}
+	moved := api.Upgraded{Service: "network", Image: "10.0.2.2:5000/network@sha256:1", Previous: "testudo/network"}
+	answer("GET /v1/services/network", services()[0])
+	answer("GET /v1/images", []api.Image{image})
+	answer("POST /v1/images/import", api.Progress{Image: &image})
+	answer("POST /v1/images/remove", struct{}{})
+	answer("POST /v1/services/network/kill", services()[0])
+	answer("POST /v1/services/network/pull", api.Progress{Image: &image})
+	answer("POST /v1/services/network/upgrade", api.Progress{Upgraded: &moved})
+	answer("POST /v1/services/network/rollback", moved)
+	answer("POST /v1/up", []api.Change{{Service: "network", Action: api.ChangeRestart, Reason: "it is to run otherwise", Keys: []string{"image"}}})
 	mux.HandleFunc("POST /v1/power", func(w http.ResponseWriter, r *http.Request) {
 		var p api.Power
 		_ = json.NewDecoder(r.Body).Decode(&p)
@@ -285,7 +296,7 @@ func TestTheWayDownByEachName(t *testing.T) {
 func TestCompletion(t *testing.T) {
 	socket := listen(t, fake(true))
 	tests := []struct{ words, want string }{
-		{"", "service os status logs events top boot config reboot poweroff halt completion"},
+		{"", "service image os status logs events top boot config reboot poweroff halt completion"},
 		{"s", "service status"},
 		{"service st", "start stop"},
 		{"service stop ", "docker network syslog"},

@@ -44,8 +44,12 @@ func source(v api.Service) string {
 	return strings.Join(labels, " < ") + " (" + v.Layers[len(labels)-1].Place + ")"
 }
 
-// servicePS leaves out what is disabled: nothing happens there.
-func servicePS(ctx context.Context, s *session, _ []string) error {
+// servicePS leaves out what is disabled: nothing happens there. Of services that
+// are named it tells what happened to them.
+func servicePS(ctx context.Context, s *session, names []string) error {
+	if len(names) > 0 {
+		return serviceHistory(ctx, s, names)
+	}
 	services, err := s.client().Services(ctx)
 	if err != nil {
 		return err

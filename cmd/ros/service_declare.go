@@ -95,7 +95,7 @@ func serviceChoose(on bool) action {
 // others from being done.
 func (s *session) declare(ctx context.Context, names []string, verb api.Declare, d api.Declaration) error {
 	client := s.client()
-	changes, failed := []api.Change{}, false
+	changes, failed := []api.Declared{}, false
 	for _, name := range names {
 		change, err := client.Declare(ctx, name, verb, d)
 		switch {

@@ -29,7 +29,8 @@ type backend struct {
 	manager  *manager.Manager
 	logs     *logs.Store
 	events   *events.Hub
-	set      *service.Set
+	files    func() *service.Set // reads the service files
+	images   *images
 	resolved *config.Resolved
 	declared userservices.Store
 
@@ -38,11 +39,26 @@ type backend struct {
 
 func (b *backend) Services(ctx context.Context) ([]api.Service, error) {
 	rows, err := b.manager.Services(ctx)
-	return withUserScope(rows, b.set.User), err
+	if err != nil {
+		return nil, err
+	}
+	user, err := b.manager.User(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range rows {
+		b.failedUpgrade(&rows[i])
+	}
+	return withUserScope(rows, user), nil
 }
 
 func (b *backend) Service(ctx context.Context, name string) (api.Service, error) {
-	return b.manager.Service(ctx, name)
+	row, err := b.manager.Service(ctx, name)
+	if err == nil {
+		b.failedUpgrade(&row)
+		row.LastLog = b.lastWords(ctx, row)
+	}
+	return row, err
 }
 
 func (b *backend) Inspect(ctx context.Context, name string) (any, error) {
@@ -57,7 +73,7 @@ func (b *backend) Config(context.Context) (any, error) { return b.resolved.Confi
 
 // Status is the whole machine's state.
 func (b *backend) Status(ctx context.Context) (api.Status, error) {
-	services, err := b.manager.Services(ctx)
+	services, err := b.Services(ctx)
 	if err != nil {
 		return api.Status{}, err
 	}
@@ -75,7 +91,11 @@ func (b *backend) Status(ctx context.Context) (api.Status, error) {
 	}
 	status.Disks, status.Addresses = disks(status.Machine), addresses()
 	status.Problems = append(status.Problems, b.resolved.Problems...)
-	for _, problem := range b.set.Problems {
+	problems, err := b.manager.Problems(ctx)
+	if err != nil {
+		return api.Status{}, err
+	}
+	for _, problem := range problems {
 		status.Problems = append(status.Problems, problem.Error())
 	}
 	for _, s := range services {

@@ -14,11 +14,11 @@ import (
 	"github.com/testudo-os/testudo/pkg/userservices"
 )
 
-// atNextStart ends the message of a change: services are read when rosd starts.
-const atNextStart = "; it counts from the next boot on"
+// atNextStart ends the message of a change: `ros service up` is a step of its own, which shows what it will do.
+const atNextStart = "; `ros service up` applies it, and so does the next boot"
 
 // Declare changes what is declared on this machine, on the state disk.
-func (b *backend) Declare(_ context.Context, name string, verb api.Declare, d api.Declaration) (api.Change, error) {
+func (b *backend) Declare(_ context.Context, name string, verb api.Declare, d api.Declaration) (api.Declared, error) {
 	b.declaring.Lock()
 	defer b.declaring.Unlock()
 	switch verb {
@@ -29,13 +29,13 @@ func (b *backend) Declare(_ context.Context, name string, verb api.Declare, d ap
 	case api.DeclareRemove:
 		return b.remove(name)
 	}
-	return api.Change{}, fmt.Errorf("%w: %q is not enable, disable, create or remove", api.ErrInvalid, verb)
+	return api.Declared{}, fmt.Errorf("%w: %q is not enable, disable, create or remove", api.ErrInvalid, verb)
 }
 
-func (b *backend) choose(name string, on bool) (api.Change, error) {
+func (b *backend) choose(name string, on bool) (api.Declared, error) {
 	set := b.declaredNow()
 	if !set.Has(name) {
-		return api.Change{}, fmt.Errorf("%w: no service %s is declared", api.ErrNotFound, name)
+		return api.Declared{}, fmt.Errorf("%w: no service %s is declared", api.ErrNotFound, name)
 	}
 	wanted := b.resolved.Config.Testudo.Services
 	against, word := wanted.Disable, "disable"
@@ -44,36 +44,36 @@ func (b *backend) choose(name string, on bool) (api.Change, error) {
 		against, word, done = wanted.Enable, "enable", "disabled"
 	}
 	if slices.Contains(against, name) {
-		return api.Change{}, fmt.Errorf("%w: the configuration has the last word, and testudo.services.%s names it", api.ErrConflict, word)
+		return api.Declared{}, fmt.Errorf("%w: the configuration has the last word, and testudo.services.%s names it", api.ErrConflict, word)
 	}
 	if err := b.declared.Choose(name, on); err != nil {
-		return api.Change{}, err
+		return api.Declared{}, err
 	}
-	return api.Change{Name: name, File: b.declared.ChoicesFile, Message: done + atNextStart}, nil
+	return api.Declared{Name: name, File: b.declared.ChoicesFile, Message: done + atNextStart}, nil
 }
 
-func (b *backend) create(name string, text []byte) (api.Change, error) {
+func (b *backend) create(name string, text []byte) (api.Declared, error) {
 	file := b.declared.Path(name)
 	services, err := service.Check(file, text, b.options().Lookup)
 	if err != nil {
-		return api.Change{}, fmt.Errorf("%w:\n%w", api.ErrInvalid, err)
+		return api.Declared{}, fmt.Errorf("%w:\n%w", api.ErrInvalid, err)
 	}
 	var names []string
 	for _, s := range services {
 		names = append(names, s.Name)
 	}
 	if !slices.Equal(names, []string{name}) {
-		return api.Change{}, fmt.Errorf("%w: the file declares %s, want %s alone", api.ErrInvalid, listed(names), name)
+		return api.Declared{}, fmt.Errorf("%w: the file declares %s, want %s alone", api.ErrInvalid, listed(names), name)
 	}
 	if b.declaredNow().Has(name) {
-		return api.Change{}, fmt.Errorf("%w: it is declared already; to change parts of it, write them to a file in %s", api.ErrConflict, b.declared.Dir)
+		return api.Declared{}, fmt.Errorf("%w: it is declared already; to change parts of it, write them to a file in %s", api.ErrConflict, b.declared.Dir)
 	}
 	if err := b.declared.Create(name, text); errors.Is(err, fs.ErrExist) {
-		return api.Change{}, fmt.Errorf("%w: %s is there already", api.ErrConflict, file)
+		return api.Declared{}, fmt.Errorf("%w: %s is there already", api.ErrConflict, file)
 	} else if err != nil {
-		return api.Change{}, err
+		return api.Declared{}, err
 	}
-	return api.Change{Name: name, File: file, Message: "written to " + file + atNextStart}, nil
+	return api.Declared{Name: name, File: file, Message: "written to " + file + atNextStart}, nil
 }
 
 func listed(names []string) string {
@@ -98,26 +98,26 @@ func (b *backend) options() service.Options {
 
 // remove takes away the user's file of a service: also an override of a
 // built-in one, which is then as the release has it.
-func (b *backend) remove(name string) (api.Change, error) {
+func (b *backend) remove(name string) (api.Declared, error) {
 	file := b.declared.Path(name)
 	text, err := os.ReadFile(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && b.declaredNow().Has(name):
-		return api.Change{}, fmt.Errorf("%w: there is no %s; `ros service disable %s` keeps it from running", api.ErrConflict, file, name)
+		return api.Declared{}, fmt.Errorf("%w: there is no %s; `ros service disable %s` keeps it from running", api.ErrConflict, file, name)
 	case errors.Is(err, fs.ErrNotExist):
-		return api.Change{}, fmt.Errorf("%w: there is no %s", api.ErrNotFound, file)
+		return api.Declared{}, fmt.Errorf("%w: there is no %s", api.ErrNotFound, file)
 	case err != nil:
-		return api.Change{}, fmt.Errorf("remove %s: %w", name, err)
+		return api.Declared{}, fmt.Errorf("remove %s: %w", name, err)
 	}
 	// A file that cannot be read as YAML may go: nothing in it counts.
 	if names, err := service.DeclaredIn(file, text); err == nil && !slices.Equal(names, []string{name}) {
-		return api.Change{}, fmt.Errorf("%w: %s declares %s; edit it instead", api.ErrConflict, file, listed(names))
+		return api.Declared{}, fmt.Errorf("%w: %s declares %s; edit it instead", api.ErrConflict, file, listed(names))
 	}
 	if err := b.declared.Remove(file); err != nil {
-		return api.Change{}, err
+		return api.Declared{}, err
 	}
 	if err := b.declared.Forget(name); err != nil {
-		return api.Change{}, err
+		return api.Declared{}, err
 	}
-	return api.Change{Name: name, File: file, Message: "removed " + file + atNextStart}, nil
+	return api.Declared{Name: name, File: file, Message: "removed " + file + atNextStart}, nil
 }

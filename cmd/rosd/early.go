@@ -52,7 +52,8 @@ func runtimeOptions() runtime.Options {
 	return runtime.Options{
 		Socket: layout.ContainerdSocket, Namespace: layout.Namespace, Images: layout.Images,
 		IODir: layout.IODir, NotifyDir: layout.NotifyDir,
-		Runc: layout.Runc, RuncRoot: layout.RuncRoot, InitBinary: layout.Tini,
+		Stored: stored,
+		Runc:   layout.Runc, RuncRoot: layout.RuncRoot, InitBinary: layout.Tini,
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/testudo-os/testudo/pkg/layout"
 	"github.com/testudo-os/testudo/pkg/manager"
 	"github.com/testudo-os/testudo/pkg/notify"
+	"github.com/testudo-os/testudo/pkg/service"
 	"github.com/testudo-os/testudo/pkg/userservices"
 )
 
@@ -57,12 +58,16 @@ func run(log *slog.Logger) error {
 	log = logToo(log, store)
 	forwarding := forwardLogs(ctx, store, resolved.Config.Testudo.Logging, log)
 	declared := userservices.Store{Dir: layout.UserServices, ChoicesFile: layout.Choices}
-	set := loadServices(resolved, declared, log)
+	files := func() *service.Set { return loadServices(resolved, declared, log) }
 	hub := &events.Hub{}
 	var m *manager.Manager
+	images, err := openImages(resolved, files, func() *manager.Manager { return m }, log)
+	if err != nil {
+		return err
+	}
 	listener := notify.New(layout.NotifyDir, func(msg notify.Message) { m.Notified(msg) })
 	defer listener.Close()
-	m = manager.New(set, managerOptions(early, store, listener, hub, log))
+	m = manager.New(images.upgrades.Declared(), managerOptions(early, store, listener, hub, images, log))
 
 	socket, err := api.Listen(layout.APISocket, layout.GIDSudo)
 	if err != nil {
@@ -71,7 +76,7 @@ func run(log *slog.Logger) error {
 	served := make(chan error, 1)
 	go func() {
 		served <- api.Serve(ctx, socket, &backend{
-			manager: m, logs: store, events: hub, set: set, resolved: resolved, declared: declared,
+			manager: m, logs: store, events: hub, files: files, images: images, resolved: resolved, declared: declared,
 		})
 	}()
 

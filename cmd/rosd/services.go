@@ -12,6 +12,7 @@ import (
 	"github.com/testudo-os/testudo/pkg/logs"
 	"github.com/testudo-os/testudo/pkg/manager"
 	"github.com/testudo-os/testudo/pkg/notify"
+	"github.com/testudo-os/testudo/pkg/probe"
 	"github.com/testudo-os/testudo/pkg/service"
 	"github.com/testudo-os/testudo/pkg/userservices"
 )
@@ -66,16 +67,22 @@ func options(wanted config.Services, choices userservices.Choices) service.Optio
 	}
 }
 
-func managerOptions(early *earlyRuntime, store *logs.Store, listener *notify.Listener, hub *events.Hub, log *slog.Logger) manager.Options {
+func managerOptions(early *earlyRuntime, store *logs.Store, listener *notify.Listener, hub *events.Hub, images *images, log *slog.Logger) manager.Options {
 	return manager.Options{
 		Connect: early.runtime,
 		Attach: func(svc *service.Service) error {
-			if svc.Ready == service.ReadyNotify {
+			if svc.Notifies() {
 				if err := listener.Listen(svc.Name); err != nil {
 					return err
 				}
 			}
 			return store.Attach(svc.Name)
+		},
+		Look: probe.Check,
+		Judged: func(name string, good service.Service, refused *service.Refusal) {
+			if err := images.upgrades.Judged(name, good, refused); err != nil {
+				log.Error("service "+name+": the end of its upgrade is not recorded", "error", err)
+			}
 		},
 		Records:  layout.ServiceRecords,
 		BootTime: bootTimeMicros,

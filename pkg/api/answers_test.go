@@ -18,6 +18,8 @@ import (
 var bodies = map[string]any{
 	"/v1/power":                  api.Power{Action: "reboot"},
 	"/v1/services/{name}/create": api.Declaration{File: "services: {}"},
+	"/v1/up":                     api.Up{}, "/v1/services/{name}/kill": api.Kill{}, "/v1/services/{name}/upgrade": api.Upgrade{},
+	"/v1/images/import": api.Import{}, "/v1/images/remove": api.RemoveImage{},
 }
 
 // Every route is asked, twice: of a machine of which everything is known, and
@@ -80,6 +82,9 @@ func fillValue(v reflect.Value) {
 	case v.Type() == reflect.TypeFor[api.State]():
 		v.SetString(string(api.StateRunning))
 		return
+	case v.Type() == reflect.TypeFor[api.ChangeAction]():
+		v.SetString(string(api.ChangeStart))
+		return
 	}
 	switch v.Kind() {
 	case reflect.Pointer:
@@ -115,8 +120,26 @@ func (full) Inspect(context.Context, string) (any, error)         { return map[s
 func (full) Do(context.Context, string, api.Verb) (api.Service, error) {
 	return fill[api.Service](), nil
 }
-func (full) Declare(context.Context, string, api.Declare, api.Declaration) (api.Change, error) {
-	return fill[api.Change](), nil
+func (full) Declare(context.Context, string, api.Declare, api.Declaration) (api.Declared, error) {
+	return fill[api.Declared](), nil
+}
+func (full) Up(context.Context, api.Up) ([]api.Change, error) { return fill[[]api.Change](), nil }
+func (full) Kill(context.Context, string, api.Kill) (api.Service, error) {
+	return fill[api.Service](), nil
+}
+func (full) Pull(_ context.Context, _ string, tell func(api.Progress)) (api.Image, error) {
+	tell(api.Progress{Step: "pull", Done: 1, Total: 2})
+	return fill[api.Image](), nil
+}
+func (full) Upgrade(_ context.Context, _ string, _ api.Upgrade, tell func(api.Progress)) (api.Upgraded, error) {
+	tell(api.Progress{Step: "trial"})
+	return fill[api.Upgraded](), nil
+}
+func (full) Rollback(context.Context, string) (api.Upgraded, error) { return fill[api.Upgraded](), nil }
+func (full) Images(context.Context) ([]api.Image, error)            { return fill[[]api.Image](), nil }
+func (full) RemoveImage(context.Context, api.RemoveImage) error     { return nil }
+func (full) Import(_ context.Context, _ api.Import, tell func(api.Progress)) (api.Image, error) {
+	return fill[api.Image](), nil
 }
 func (full) Usage(context.Context) ([]api.Usage, error)   { return fill[[]api.Usage](), nil }
 func (full) Boot(context.Context) ([]api.BootStep, error) { return fill[[]api.BootStep](), nil }
@@ -140,11 +163,13 @@ func (empty) Services(context.Context) ([]api.Service, error) { return nil, nil 
 func (empty) Service(context.Context, string) (api.Service, error) {
 	return api.Service{State: api.StateWaiting}, nil
 }
-func (empty) Declare(context.Context, string, api.Declare, api.Declaration) (api.Change, error) {
-	return api.Change{}, nil
+func (empty) Declare(context.Context, string, api.Declare, api.Declaration) (api.Declared, error) {
+	return api.Declared{}, nil
 }
-func (empty) Usage(context.Context) ([]api.Usage, error)   { return nil, nil }
-func (empty) Boot(context.Context) ([]api.BootStep, error) { return nil, nil }
+func (empty) Usage(context.Context) ([]api.Usage, error)       { return nil, nil }
+func (empty) Boot(context.Context) ([]api.BootStep, error)     { return nil, nil }
+func (empty) Up(context.Context, api.Up) ([]api.Change, error) { return nil, nil }
+func (empty) Images(context.Context) ([]api.Image, error)      { return nil, nil }
 func (empty) Logs(context.Context, api.LogOptions, func(api.LogLine) error) error {
 	return nil
 }

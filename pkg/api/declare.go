@@ -17,12 +17,12 @@ const (
 )
 
 // Declare enables, disables, creates or removes a service.
-func (c *Client) Declare(ctx context.Context, name string, verb Declare, d Declaration) (change Change, err error) {
+func (c *Client) Declare(ctx context.Context, name string, verb Declare, d Declaration) (done Declared, err error) {
 	var body any
 	if verb == DeclareCreate {
 		body = d
 	}
-	return change, c.call(ctx, http.MethodPost, servicePath(name)+"/"+string(verb), nil, body, &change)
+	return done, c.call(ctx, http.MethodPost, servicePath(name)+"/"+string(verb), nil, body, &done)
 }
 
 // declareRoutes are those of the verbs.
@@ -35,7 +35,7 @@ func declareRoutes() (list []route) {
 	}
 	for _, verb := range []Declare{DeclareEnable, DeclareDisable, DeclareCreate, DeclareRemove} {
 		rt := route{method: "POST", path: "/v1/services/{name}/" + string(verb), id: string(verb) + "Service",
-			summary: summaries[verb], answer: Change{}}
+			summary: summaries[verb], answer: Declared{}}
 		if verb == DeclareCreate {
 			rt.body = Declaration{}
 		}

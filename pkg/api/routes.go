@@ -14,7 +14,8 @@ type Backend interface {
 	Service(ctx context.Context, name string) (Service, error)
 	Inspect(ctx context.Context, name string) (any, error)
 	Do(ctx context.Context, name string, verb Verb) (Service, error)
-	Declare(ctx context.Context, name string, verb Declare, d Declaration) (Change, error)
+	Declare(ctx context.Context, name string, verb Declare, d Declaration) (Declared, error)
+	Lifecycle
 	Usage(ctx context.Context) ([]Usage, error)
 	Logs(ctx context.Context, o LogOptions, line func(LogLine) error) error
 	Events(ctx context.Context, o EventOptions, event func(SystemEvent) error) error
@@ -33,6 +34,7 @@ type route struct {
 	body         any  // of this type; nil: none
 	answer       any  // of this type; json.RawMessage: any JSON; nil: an empty object
 	stream       bool // the answer is JSON lines, each of type answer
+	live         bool // and each is sent as soon as it is there
 
 	// One of the two.
 	do   func(b Backend, r *http.Request) (any, error)
@@ -116,7 +118,7 @@ func routes() []route {
 			do: func(b Backend, r *http.Request) (any, error) { return b.Do(r.Context(), r.PathValue("name"), verb) },
 		})
 	}
-	return append(list, declareRoutes()...)
+	return append(append(list, declareRoutes()...), lifecycleRoutes()...)
 }
 
 // list makes "none" an empty list and not JSON's null.

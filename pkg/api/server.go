@@ -126,7 +126,7 @@ func fail(w http.ResponseWriter, err error) {
 // serveStream sends JSON lines; an error before the first is a proper answer,
 // one after it ends the stream.
 func (rt route) serveStream(w http.ResponseWriter, r *http.Request, b Backend) {
-	following := r.URL.Query().Get("follow") == "true"
+	following := rt.live || r.URL.Query().Get("follow") == "true"
 	begun := false
 	begin := func() {
 		if !begun {

@@ -19,7 +19,10 @@ import (
 )
 
 // answers is a Backend with one service, web.
-type answers struct{ did chan string }
+type answers struct {
+	Lifecycle
+	did chan string
+}
 
 func (a answers) Status(context.Context) (Status, error)      { return Status{Hostname: "box"}, nil }
 func (a answers) Version(context.Context) (Version, error)    { return Version{Version: "1"}, nil }
@@ -39,16 +42,32 @@ func (a answers) Service(_ context.Context, name string) (Service, error) {
 
 func (a answers) Inspect(ctx context.Context, name string) (any, error) { return a.Service(ctx, name) }
 
+func (a answers) Upgrade(_ context.Context, name string, o Upgrade, tell func(Progress)) (Upgraded, error) {
+	switch o.Image {
+	case "early":
+		return Upgraded{}, fmt.Errorf("%w: early", ErrConflict)
+	case "late":
+		tell(Progress{Step: "pull", Done: 1})
+		return Upgraded{}, errors.New("late")
+	}
+	tell(Progress{Step: "pull", Done: 1})
+	return Upgraded{Service: name, Image: o.Image}, nil
+}
+
+func (a answers) Up(ctx context.Context, o Up) ([]Change, error) {
+	return []Change{{Service: "web", Action: ChangeRestart, Reason: fmt.Sprint(o.Services, o.DryRun)}}, nil
+}
+
 func (a answers) Do(ctx context.Context, name string, verb Verb) (Service, error) {
 	a.did <- string(verb) + " " + name
 	return a.Service(ctx, name)
 }
 
-func (a answers) Declare(_ context.Context, name string, verb Declare, d Declaration) (Change, error) {
+func (a answers) Declare(_ context.Context, name string, verb Declare, d Declaration) (Declared, error) {
 	if name != "web" {
-		return Change{}, fmt.Errorf("%w: %s", ErrConflict, name)
+		return Declared{}, fmt.Errorf("%w: %s", ErrConflict, name)
 	}
-	return Change{Name: name, Message: string(verb) + " " + d.File}, nil
+	return Declared{Name: name, Message: string(verb) + " " + d.File}, nil
 }
 
 func (a answers) Power(_ context.Context, action string) error {
@@ -89,7 +108,7 @@ func serveSocket(t *testing.T) (*Client, answers) {
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o660 {
 		t.Errorf("the socket is %v (%v), want 0660", info.Mode(), err)
 	}
-	backend := answers{make(chan string, 1)}
+	backend := answers{did: make(chan string, 1)}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- Serve(ctx, listener, backend) }()
@@ -135,6 +154,20 @@ func TestClientAndServerAgree(t *testing.T) {
 	}
 	if _, err := c.Do(ctx, "web", "explode"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("unknown verb: %v", err)
+	}
+	steps := 0
+	count := func(Progress) { steps++ }
+	if u, err := c.Upgrade(ctx, "web", Upgrade{Image: "new"}, count); err != nil || u.Image != "new" || steps != 1 {
+		t.Errorf("upgrade: %+v %v, %d steps", u, err, steps)
+	}
+	if _, err := c.Upgrade(ctx, "web", Upgrade{Image: "early"}, count); !errors.Is(err, ErrConflict) {
+		t.Errorf("an upgrade that is refused: %v", err)
+	}
+	if _, err := c.Upgrade(ctx, "web", Upgrade{Image: "late"}, count); err == nil || err.Error() != "late" {
+		t.Errorf("an upgrade that fails: %v", err)
+	}
+	if changes, err := c.Up(ctx, Up{Services: []string{"web"}, DryRun: true}); err != nil || len(changes) != 1 || changes[0].Reason != "[web] true" {
+		t.Errorf("up: %+v %v", changes, err)
 	}
 	if err := c.Power(ctx, "reboot"); err != nil {
 		t.Errorf("power: %v", err)
@@ -193,7 +226,7 @@ func (r *recorder) Logs(_ context.Context, o LogOptions, _ func(LogLine) error) 
 }
 
 func TestWhatTheServerDoesNotKnowIsRefusedAndSaidInJSON(t *testing.T) {
-	handler := Handler(answers{make(chan string, 1)})
+	handler := Handler(answers{did: make(chan string, 1)})
 	for _, c := range []struct {
 		method, target, body string
 		code                 int

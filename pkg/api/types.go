@@ -36,8 +36,15 @@ type Service struct {
 	StartedAt *time.Time `json:"started_at,omitempty"` // of the present or last run
 	ReadyAt   *time.Time `json:"ready_at,omitempty"`
 	ExitCode  *int       `json:"exit_code,omitempty"` // of the last run
-	Source    string     `json:"source"`              // file that declares it
-	Layers    []Layer    `json:"layers,omitempty"`    // what declares it, later ones over earlier ones
+	Signal    string     `json:"signal,omitempty"`    // that ended the last run
+	Failures  int        `json:"failures,omitempty"`  // of late
+	NextStart *time.Time `json:"next_start,omitempty"`
+	Health    string     `json:"health,omitempty"`   // what the healthcheck found last
+	Refused   *Refused   `json:"refused,omitempty"`  // a change that failed: what ran before runs again
+	Runs      []Run      `json:"runs,omitempty"`     // of a job, oldest first, bounded
+	LastLog   []string   `json:"last_log,omitempty"` // what it said last, when it failed
+	Source    string     `json:"source"`             // file that declares it
+	Layers    []Layer    `json:"layers,omitempty"`   // what declares it, later ones over earlier ones
 	DependsOn []string   `json:"depends_on,omitempty"`
 	History   []Event    `json:"history,omitempty"` // newest last, bounded
 }
@@ -46,6 +53,22 @@ type Service struct {
 type Layer struct {
 	Label string `json:"label"` // built-in, catalog, user or configuration
 	Place string `json:"place"` // file:line
+}
+
+// Refused is a change of a service that failed.
+type Refused struct {
+	Time   time.Time `json:"time"`
+	Image  string    `json:"image"`
+	Reason string    `json:"reason"`
+}
+
+// Run is one run of a job that has ended.
+type Run struct {
+	Start    time.Time `json:"start"`
+	End      time.Time `json:"end"`
+	ExitCode int       `json:"exit_code"`
+	Signal   string    `json:"signal,omitempty"`
+	Reason   string    `json:"reason"`
 }
 
 // Event is one transition of a service.
@@ -181,8 +204,8 @@ type Declaration struct {
 	File string `json:"file"` // the whole text of a service file
 }
 
-// Change is what was done.
-type Change struct {
+// Declared is what was done to the declaration of a service.
+type Declared struct {
 	Name    string `json:"name"`
 	File    string `json:"file"`    // that was written or removed
 	Message string `json:"message"` // for people

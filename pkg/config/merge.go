@@ -55,6 +55,7 @@ func over(out, s *Config) {
 	replace(&o.Logging.TLSCA, t.Logging.TLSCA)
 	replaceList(&o.Docker.RegistryMirrors, t.Docker.RegistryMirrors)
 	replaceList(&o.Docker.InsecureRegistries, t.Docker.InsecureRegistries)
+	o.Registries = mergeRegistries(o.Registries, t.Registries)
 	replace(&o.State.Autoformat, t.State.Autoformat)
 }
 

@@ -30,6 +30,7 @@ func (c *Config) Redacted() *Config {
 	for name, value := range out.Testudo.Services.Variables {
 		out.Testudo.Services.Variables[name] = hide(value)
 	}
+	out.Testudo.Registries = redactRegistries(c.Testudo.Registries)
 	return &out
 }
 

@@ -60,6 +60,8 @@ type Testudo struct {
 	Logging  Logging  `yaml:"logging" json:"logging,omitzero"`
 	Docker   Docker   `yaml:"docker" json:"docker,omitzero"`
 	State    State    `yaml:"state" json:"state,omitzero"`
+
+	Registries []Registry `yaml:"registries" json:"registries,omitempty"`
 }
 
 // Services says which services are wanted, against what the release says, and

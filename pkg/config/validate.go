@@ -148,6 +148,7 @@ func (v *validator) testudo(t *Testudo) {
 		v.check(err == nil, "want [udp://|tcp://|tls://]HOST[:PORT]", "testudo", "logging", "remote", at(i))
 	}
 	v.check(t.Logging.TLSCA == "" || x509.NewCertPool().AppendCertsFromPEM([]byte(t.Logging.TLSCA)), "want certificates in PEM", "testudo", "logging", "tls_ca")
+	v.registries(t.Registries)
 	for i, m := range t.Docker.RegistryMirrors {
 		u, err := url.Parse(m)
 		v.check(err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "", "want a URL", "testudo", "docker", "registry_mirrors", at(i))

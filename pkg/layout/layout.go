@@ -67,6 +67,8 @@ const (
 	VarTestudo   = "/var/lib/testudo"
 	ConfigDir    = "/var/lib/testudo/config"               // cloud-config.yaml: the machine's file
 	UserServices = "/var/lib/testudo/services"             // *.yaml
+	ImageStore   = "/var/lib/testudo/images"               // pulled and imported images (pkg/imagestore); containerd.toml names its layers
+	Pins         = "/var/lib/testudo/upgrades"             // NAME.json: which image a service runs (pkg/upgrade)
 	Choices      = "/var/lib/testudo/service-choices.yaml" // what `ros service enable` and `disable` said
 	SSHKeys      = "/var/lib/testudo/ssh"                  // host keys
 	MachineID    = "/var/lib/testudo/machine-id"

@@ -19,13 +19,15 @@ func (m *Manager) do(action service.Action, now time.Time) (done bool) {
 		if len(m.places) >= m.opt.Starts {
 			return false
 		}
-		m.startedAs[name] = m.declared[name]
+		m.startedAs[name] = m.as(name)
 	}
 	m.apply(name, action.Event(), now)
 	switch action.Kind {
 	case service.Start:
-		m.start(m.declared[name])
-	case service.Stop:
+		m.start(m.startedAs[name])
+	case service.Abort:
+		m.signal(name, "not aborted", func(ctx context.Context) error { return m.runtime.SignalAs(ctx, name, "SIGABRT") })
+	case service.Stop, service.Fail:
 		svc := m.startedOrDeclared(name)
 		m.signal(name, "stop signal not sent", func(ctx context.Context) error { return m.runtime.Signal(ctx, &svc) })
 	case service.Kill:
@@ -40,6 +42,9 @@ func (m *Manager) do(action service.Action, now time.Time) (done bool) {
 func (m *Manager) startedOrDeclared(name string) service.Service {
 	if s, ok := m.startedAs[name]; ok {
 		return s
+	}
+	if st := m.status[name]; st.Good != nil && st.GoodSpec == st.Spec {
+		return *st.Good
 	}
 	return m.as(name)
 }

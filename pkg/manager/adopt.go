@@ -79,6 +79,10 @@ func (m *Manager) resume(name string) {
 		m.opt.Log.Error("service "+name+" was found running", "error", err)
 	}
 	m.begin(name)
+	// What it said while nobody listened is lost: its times begin anew.
+	now := time.Now()
+	m.apply(name, service.Event{Kind: service.EventAlive}, now)
+	m.apply(name, service.Event{Kind: service.EventExtend, By: assumeReady}, now)
 	st := m.status[name]
 	if svc.Ready != service.ReadyNotify || st.Ready || st.State != api.StateStarting {
 		return

@@ -25,10 +25,26 @@ func (m *Manager) apply(name string, e service.Event, now time.Time) {
 	if before.State != after.State {
 		m.tell(name, after, now)
 	}
+	m.judged(name, before, after)
 	if m.opt.Event != nil && (before.State != after.State || before.Ready != after.Ready) {
 		m.opt.Event(api.SystemEvent{
 			Time: now, Kind: "service", Name: name, State: after.State, Reason: after.Explain(now), PID: after.PID, ExitCode: after.ExitCode,
 		})
+	}
+}
+
+// judged tells of a change that has proved itself or was refused.
+func (m *Manager) judged(name string, before, after service.Status) {
+	switch {
+	case after.Refused != nil && before.Refused != after.Refused:
+		m.opt.Log.Error("service "+name+": a change failed; what ran before runs again", "reason", after.Refused.Reason)
+	case before.Good != nil && after.GoodSpec != before.GoodSpec:
+		m.opt.Log.Info("service " + name + ": a change has proved itself")
+	default:
+		return
+	}
+	if m.opt.Judged != nil {
+		m.work.Go(func() { m.opt.Judged(name, *after.Good, after.Refused) })
 	}
 }
 
@@ -60,6 +76,7 @@ func (m *Manager) started(name string, pid int, err error) {
 	if err != nil {
 		m.apply(name, service.Event{
 			Kind: service.EventStartFailed, Reason: runtime.Reason(err), Permanent: errors.Is(err, runtime.ErrPermanent),
+			Blameless: errors.Is(err, runtime.ErrUnavailable),
 		}, now)
 		return
 	}
@@ -75,11 +92,12 @@ func (m *Manager) started(name string, pid int, err error) {
 func (m *Manager) begin(name string) {
 	m.end(name)
 	ctx, cancel := context.WithCancel(m.calls)
-	m.runs[name] = &run{ctx, cancel}
+	m.runs[name] = &process{ctx, cancel}
 	if svc := m.as(name); probes(svc) {
-		pid, rt, since := m.status[name].PID, m.runtime, m.status[name].StartedAt
+		pid, since := m.status[name].PID, m.status[name].StartedAt
+		look := m.proberOf(svc, pid)
 		m.work.Go(func() {
-			probe(ctx, rt, svc, since, func(e service.Event) {
+			probe(ctx, look, *svc.Healthcheck, since, func(e service.Event) {
 				m.post(func() { m.heard(name, pid, e) })
 			})
 		})
@@ -135,12 +153,16 @@ func (m *Manager) Notified(msg notify.Message) {
 			return
 		}
 		now := time.Now()
-		if msg.Ready {
-			m.apply(msg.Service, service.Event{Kind: service.EventReady}, now)
+		say := func(said bool, e service.Event) {
+			if said {
+				m.apply(msg.Service, e, now)
+			}
 		}
-		if msg.Status != "" {
-			m.apply(msg.Service, service.Event{Kind: service.EventNote, Reason: msg.Status}, now)
-		}
+		say(msg.Extend > 0, service.Event{Kind: service.EventExtend, By: msg.Extend})
+		say(msg.Ready, service.Event{Kind: service.EventReady})
+		say(msg.Watchdog, service.Event{Kind: service.EventAlive})
+		say(msg.Stopping, service.Event{Kind: service.EventLeaving})
+		say(msg.Status != "", service.Event{Kind: service.EventNote, Reason: msg.Status})
 	})
 }
 

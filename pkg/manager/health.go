@@ -21,15 +21,30 @@ const (
 
 // probes says whether a service has a healthcheck.
 func probes(s service.Service) bool {
-	return s.Healthcheck != nil && len(s.Healthcheck.Test) > 0 && s.Healthcheck.Test[0] != "NONE"
+	h := s.Healthcheck
+	return h != nil && (h.Probe != service.Probe{} || len(h.Test) > 0 && h.Test[0] != "NONE")
+}
+
+// prober looks at a service once. nil: it is well.
+type prober func(ctx context.Context) error
+
+// proberOf is a service's healthcheck: a program that is run inside, or what
+// rosd looks at by itself.
+func (m *Manager) proberOf(svc service.Service, pid int) prober {
+	check := svc.Healthcheck
+	if check.Probe != (service.Probe{}) {
+		look := m.opt.Look
+		return func(ctx context.Context) error { return look(ctx, pid, check.Probe) }
+	}
+	rt, args := m.runtime, command(check.Test)
+	return func(ctx context.Context) error { return run(ctx, rt, svc.Name, args) }
 }
 
 // probe runs a service's healthcheck until ctx ends. Other than Docker's it
 // runs at once, and until it first passes every start_interval, so that what
 // waits for the service does not wait for an interval too. Failures within
 // start_period do not count before it has first passed.
-func probe(ctx context.Context, rt Runtime, svc service.Service, since time.Time, tell func(service.Event)) {
-	check := *svc.Healthcheck
+func probe(ctx context.Context, look prober, check service.Healthcheck, since time.Time, tell func(service.Event)) {
 	interval := or(check.Interval, defaultInterval)
 	startInterval := min(or(check.StartInterval, defaultStartInterval), interval)
 	retries := check.Retries
@@ -38,7 +53,7 @@ func probe(ctx context.Context, rt Runtime, svc service.Service, since time.Time
 	}
 	passed, failures := false, 0
 	for {
-		err := probeOnce(ctx, rt, svc.Name, command(check.Test), or(check.Timeout, defaultTimeout))
+		err := once(ctx, look, or(check.Timeout, defaultTimeout))
 		wait := interval
 		switch {
 		case ctx.Err() != nil:
@@ -86,13 +101,20 @@ func command(test []string) []string {
 	}
 }
 
-func probeOnce(ctx context.Context, rt Runtime, name string, args []string, timeout time.Duration) error {
+func once(ctx context.Context, look prober, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+	err := look(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("healthcheck took longer than %v", timeout)
+	}
+	return err
+}
+
+// run runs a healthcheck's program inside the service.
+func run(ctx context.Context, rt Runtime, name string, args []string) error {
 	code, output, err := rt.Exec(ctx, name, args)
 	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("healthcheck took longer than %v", timeout)
 	case err != nil:
 		return err
 	case code != 0:

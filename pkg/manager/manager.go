@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	goruntime "runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 type Runtime interface {
 	Start(ctx context.Context, svc *service.Service) (pid int, err error)
 	Signal(ctx context.Context, svc *service.Service) error
+	SignalAs(ctx context.Context, name, signal string) error
 	Kill(ctx context.Context, name string) error
 	Remove(ctx context.Context, name string, keepLayer bool) error
 	Exec(ctx context.Context, name string, args []string) (code int, output string, err error)
@@ -32,6 +34,12 @@ type Options struct {
 	// Attach makes what a service needs before it starts, and again when it is
 	// found running: its log's FIFOs, its notify socket.
 	Attach func(svc *service.Service) error
+	// Look does the healthchecks that need no program in the service.
+	Look func(ctx context.Context, pid int, what service.Probe) error
+	// Judged tells that a change of a service has proved itself (refused is of
+	// another spec or nil) or was refused, and what is good now; and the same
+	// once more of what an earlier rosd judged. It may be nil.
+	Judged func(name string, good service.Service, refused *service.Refusal)
 	// Records is the folder of what the next rosd must know.
 	Records string
 	// BootTime is CLOCK_BOOTTIME in microseconds.
@@ -76,7 +84,7 @@ type Manager struct {
 	status    map[string]service.Status
 	dirty     map[string]bool // status differs from its record
 	boot      map[string]*bootTimes
-	runs      map[string]*run
+	runs      map[string]*process
 	queue     map[string]chan struct{} // closed when the last start or removal is done
 	turn      map[string]int           // counts starts and removals
 	early     map[string]runtime.Exit  // exits that came before the news of the start
@@ -89,8 +97,8 @@ type Manager struct {
 	finished  bool
 }
 
-// run is a service's present process.
-type run struct {
+// process is a service's present process.
+type process struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 }
@@ -104,7 +112,7 @@ func New(set *service.Set, opt Options) *Manager {
 		opt: opt, inbox: make(chan func(), 16), gone: make(chan struct{}),
 		declared: map[string]service.Service{}, startedAs: map[string]service.Service{},
 		status: map[string]service.Status{}, dirty: map[string]bool{}, boot: map[string]*bootTimes{},
-		runs: map[string]*run{}, queue: map[string]chan struct{}{}, places: map[chan struct{}]place{}, turn: map[string]int{}, early: map[string]runtime.Exit{},
+		runs: map[string]*process{}, queue: map[string]chan struct{}{}, places: map[chan struct{}]place{}, turn: map[string]int{}, early: map[string]runtime.Exit{},
 	}
 	m.calls, m.stopCalls = context.WithCancel(context.Background())
 	m.load(set)
@@ -255,7 +263,7 @@ func (m *Manager) anyAlive() bool {
 type planFunc func(time.Time, []service.Service, map[string]service.Status) ([]service.Action, time.Time)
 
 func (m *Manager) act(plan planFunc, now time.Time) time.Time {
-	wanted := m.set.Services
+	wanted := m.inForce()
 	if m.stopping {
 		wanted = nil
 		for name := range m.status {
@@ -304,10 +312,18 @@ func (m *Manager) load(set *service.Set) {
 	now := time.Now()
 	m.set = set
 	m.declared = map[string]service.Service{}
-	for _, s := range set.Services {
-		m.declared[s.Name] = s
+	for i, s := range set.Services {
+		s = s.Sealed()
+		set.Services[i], m.declared[s.Name] = s, s
+		if m.status[s.Name].Outdated(s) {
+			m.apply(s.Name, service.Event{Kind: service.EventRetryRequested}, now)
+		}
 		if _, known := m.status[s.Name]; !known {
-			m.apply(s.Name, service.Event{Kind: service.EventWaiting, Reason: "waiting for containerd"}, now)
+			reason := "waiting for containerd"
+			if m.connected {
+				reason = "declared"
+			}
+			m.apply(s.Name, service.Event{Kind: service.EventWaiting, Reason: reason}, now)
 		}
 	}
 	for _, s := range set.Disabled {
@@ -327,13 +343,32 @@ func reasonOff(s service.Service) string {
 	return s.Off
 }
 
-// as is the service as it is declared, or was when it was started.
+// inForce is what is wanted, with what ran before in place of refused changes.
+func (m *Manager) inForce() []service.Service {
+	wanted, copied := m.set.Services, false
+	for i, s := range wanted {
+		if m.status[s.Name].Refused == nil {
+			continue
+		}
+		if !copied {
+			wanted, copied = slices.Clone(wanted), true
+		}
+		wanted[i] = m.as(s.Name)
+	}
+	return wanted
+}
+
+// as is the service that is in force, or was when it was started.
 func (m *Manager) as(name string) service.Service {
+	st := m.status[name]
 	if s, ok := m.declared[name]; ok {
-		return s
+		return st.InForce(s)
 	}
 	if s, ok := m.startedAs[name]; ok {
 		return s
+	}
+	if st.Good != nil {
+		return *st.Good
 	}
 	return service.Service{Name: name}
 }

@@ -96,6 +96,14 @@ func (f *machine) Signal(ctx context.Context, svc *service.Service) error {
 	return nil
 }
 
+func (f *machine) SignalAs(ctx context.Context, name, signal string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.note(signal + " " + name)
+	f.dieLocked(name, 134, signal)
+	return nil
+}
+
 func (f *machine) Kill(ctx context.Context, name string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -74,6 +74,9 @@ func (m *Manager) restore() {
 			r.Status.State, r.Status.Reason = "waiting", "rosd was restarted while it was being created"
 		}
 		m.status[name] = r.Status
+		if m.opt.Judged != nil && r.Status.Good != nil {
+			m.opt.Judged(name, *r.Status.Good, r.Status.Refused)
+		}
 		if r.Boot != nil {
 			m.boot[name] = r.Boot
 		}

@@ -145,18 +145,11 @@ func (m *Manager) Do(ctx context.Context, name string, verb api.Verb) (api.Servi
 	if refused != nil {
 		return api.Service{}, refused
 	}
-	select {
-	case row := <-w.row:
-		if verb != api.VerbStop && !row.Ready && row.State != api.StateWaiting && row.State != api.StateExited {
-			return row, fmt.Errorf("%w: it is in state %s: %s", api.ErrConflict, row.State, row.Reason)
-		}
-		return row, nil
-	case <-m.gone:
-		return api.Service{}, fmt.Errorf("%w: rosd is leaving", api.ErrUnavailable)
-	case <-ctx.Done():
-		m.post(func() { m.waiters = slices.DeleteFunc(m.waiters, func(other *waiter) bool { return other == w }) })
-		return api.Service{}, ctx.Err()
+	row, err := m.await(ctx, w)
+	if err == nil && verb != api.VerbStop && !row.Ready && row.State != api.StateWaiting && row.State != api.StateExited {
+		err = fmt.Errorf("%w: it is in state %s: %s", api.ErrConflict, row.State, row.Reason)
 	}
+	return row, err
 }
 
 // request applies a verb and says what to wait for.

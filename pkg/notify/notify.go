@@ -11,8 +11,10 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Message is what one datagram said; more than one field may be set.
@@ -21,9 +23,13 @@ type Message struct {
 	Ready     bool
 	Reloading bool
 	Stopping  bool
-	Watchdog  bool   // it is alive
-	Status    string // a line for people
+	Watchdog  bool          // it is alive
+	Status    string        // a line for people
+	Extend    time.Duration // EXTEND_TIMEOUT_USEC: it needs at least so long from now
 }
+
+// maxExtend bounds what a service may ask for at once.
+const maxExtend = time.Hour
 
 // maxDatagram bounds a message; the protocol's own are far smaller.
 const maxDatagram = 4096
@@ -115,6 +121,10 @@ func Parse(data []byte) Message {
 		switch {
 		case key == "STATUS":
 			m.Status = clean(value)
+		case key == "EXTEND_TIMEOUT_USEC":
+			if usec, err := strconv.ParseUint(value, 10, 63); err == nil {
+				m.Extend = min(time.Duration(usec), maxExtend/time.Microsecond) * time.Microsecond
+			}
 		case value != "1":
 		case key == "READY":
 			m.Ready = true

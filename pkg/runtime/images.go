@@ -49,38 +49,44 @@ func (r *Runtime) Image(ctx context.Context, name string) (*Image, error) {
 	image, err := r.systemImage(ctx, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		image, err = r.storedImage(ctx, name)
+	} else if err == nil {
+		r.images[name] = image
 	}
 	if err != nil {
 		return nil, fmt.Errorf("image %s: %w", name, err)
 	}
-	r.images[name] = image
 	return image, nil
 }
 
 // errImageMissing is what a person is told.
-var errImageMissing = errors.New("it is not part of this system and was never pulled")
+var errImageMissing = errors.New("it is not part of this system and was never pulled (ros service pull)")
 
+// storedImage registers an image of the image store. Its name may mean another
+// image tomorrow, so the store is asked each time.
 func (r *Runtime) storedImage(ctx context.Context, name string) (*Image, error) {
-	img, err := r.client.ImageService().Get(ctx, name)
-	if errdefs.IsNotFound(err) {
+	if r.opt.Stored == nil {
+		return nil, fmt.Errorf("%w: %w", ErrPermanent, errImageMissing)
+	}
+	manifest, config, err := r.opt.Stored(name)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: %w", ErrPermanent, errImageMissing)
 	} else if err != nil {
-		return nil, native(err)
+		return nil, err
 	}
-	store := r.client.ContentStore()
-	manifestBytes, err := content.ReadBlob(ctx, store, img.Target)
+	image, err := newImage(name, manifest, config)
 	if err != nil {
-		return nil, fmt.Errorf("read its manifest: %w", native(err))
+		return nil, err
 	}
-	var manifest imagespec.Manifest
-	if err := json.Unmarshal(manifestBytes, &manifest); err != nil {
-		return nil, fmt.Errorf("read its manifest: %w", err)
+	return image, r.ensure(ctx, image, manifest, config)
+}
+
+// ensure registers an image that is not known by its name yet.
+func (r *Runtime) ensure(ctx context.Context, image *Image, manifest, config []byte) error {
+	known, err := r.client.ImageService().Get(ctx, image.Ref)
+	if err == nil && known.Target.Digest.String() == image.Digest {
+		return nil // an earlier rosd of this boot did it
 	}
-	configBytes, err := content.ReadBlob(ctx, store, manifest.Config)
-	if err != nil {
-		return nil, fmt.Errorf("read its configuration: %w", native(err))
-	}
-	return newImage(name, manifestBytes, configBytes)
+	return r.register(ctx, image.Ref, manifest, config)
 }
 
 func newImage(ref string, manifest, config []byte) (*Image, error) {
@@ -128,13 +134,7 @@ func (r *Runtime) systemImage(ctx context.Context, name string) (*Image, error) 
 	if err != nil {
 		return nil, err
 	}
-	if known, err := r.client.ImageService().Get(ctx, ref); err == nil && known.Target.Digest.String() == image.Digest {
-		return image, nil // an earlier rosd of this boot did it
-	}
-	if err := r.register(ctx, ref, manifest, config); err != nil {
-		return nil, err
-	}
-	return image, nil
+	return image, r.ensure(ctx, image, manifest, config)
 }
 
 // register writes an image's records. The image's own record is written last:
@@ -224,7 +224,7 @@ func (r *Runtime) registerLayers(ctx context.Context, diffIDs []digest.Digest) e
 			return fmt.Errorf("register layer %s: %w", diffID, native(err))
 		}
 		if len(mounts) == 0 || !mounts[len(mounts)-1].ReadOnly() {
-			err := fmt.Errorf("%w: its layer %s is not in the system image", ErrPermanent, diffID)
+			err := fmt.Errorf("%w: its layer %s is not where the snapshotter looks", ErrPermanent, diffID)
 			return errors.Join(err, native(snapshotter.Remove(ctx, key)))
 		}
 		if err := snapshotter.Commit(ctx, chain, key, labels); err != nil && !errdefs.IsAlreadyExists(err) {

@@ -34,6 +34,10 @@ type Options struct {
 	RuncRoot    string // runc's own records
 	InitBinary  string // for `init: true`
 	Snapshotter string // "" = "erofs"
+	// Stored finds an image that did not come with the release; nil: there
+	// are none. fs.ErrNotExist: not that one. Its layers are in one of the
+	// snapshotter's caches.
+	Stored func(name string) (manifest, config []byte, err error)
 }
 
 // Runtime speaks to one containerd. It is safe for concurrent use.

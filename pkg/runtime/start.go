@@ -59,6 +59,9 @@ func (r *Runtime) start(ctx context.Context, svc *service.Service, image *Image)
 	if resolved.Environment, err = svc.Env(os.ReadFile); err != nil {
 		return 0, err
 	}
+	if svc.Watchdog > 0 {
+		resolved.Environment = append(resolved.Environment, fmt.Sprintf("WATCHDOG_USEC=%d", svc.Watchdog.Microseconds()))
+	}
 	spec, err := ocispec.Build(&resolved, image.Config, r.host(ctx, image), r.specOptions(svc))
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", ErrPermanent, err)
@@ -147,7 +150,7 @@ func (r *Runtime) specOptions(svc *service.Service) ocispec.Options {
 		CgroupsPath: cgroupsPath(r.opt.Namespace, svc.Name),
 		InitBinary:  r.opt.InitBinary,
 	}
-	if svc.Ready == service.ReadyNotify {
+	if svc.Notifies() {
 		opt.NotifyDir = filepath.Join(r.opt.NotifyDir, svc.Name)
 	}
 	return opt

@@ -32,6 +32,16 @@ func (r *Runtime) Signal(ctx context.Context, svc *service.Service) error {
 	return r.kill(ctx, svc.Name, signal, false)
 }
 
+// SignalAs sends a signal of the caller's choice to a service's first process.
+// ErrPermanent: there is none of that name.
+func (r *Runtime) SignalAs(ctx context.Context, service, signal string) error {
+	number, err := parseSignal(signal)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrPermanent, err)
+	}
+	return r.kill(ctx, service, number, false)
+}
+
 // Kill kills every process of the container.
 func (r *Runtime) Kill(ctx context.Context, name string) error {
 	return r.kill(ctx, name, unix.SIGKILL, true)

@@ -20,9 +20,11 @@ func (st Status) Apply(s Service, e Event, now time.Time) Status {
 		st.exited(s, e, now)
 	case EventStartFailed:
 		st.startFailed(s, e, now)
-	case EventReady, EventNote, EventHealthy, EventUnhealthy:
+	case EventReady, EventNote, EventHealthy, EventUnhealthy, EventLeaving, EventAlive:
 		st.told(s, e, now)
-	case EventStartRequested, EventStopRequested, EventRestartRequested, EventInvalid, EventDisabled:
+	case EventExtend:
+		st.extend(e, now)
+	case EventStartRequested, EventStopRequested, EventRestartRequested, EventRetryRequested, EventInvalid, EventDisabled:
 		st.asked(e, now)
 	default:
 		st.did(s, e, now)
@@ -37,13 +39,23 @@ func (st *Status) did(s Service, e Event, now time.Time) {
 		if st.PID == 0 {
 			st.to(api.StateWaiting, now, e.Reason)
 		}
+	case EventArranged:
+		st.plansRun(s, now)
+		if st.PID == 0 && st.State != api.StateExited { // how the last run ended stays to be seen
+			st.to(api.StateWaiting, now, e.Reason)
+		}
 	case EventStarting:
 		if len(st.Failures) > 0 {
 			st.Restarts++
 		}
-		st.Container, st.Spec = true, s.Hash()
-		st.Restart, st.Ready, st.Health = false, false, HealthUnknown
-		st.NextStart, st.ReadyAt = time.Time{}, time.Time{}
+		hash := s.Hash()
+		if st.Spec != "" && st.Spec != hash {
+			st.Asked = now // its dependents may want to follow
+		}
+		st.Container, st.Spec = true, hash
+		st.Restart, st.Ready, st.Health, st.Failing, st.RunNow = false, false, HealthUnknown, "", false
+		st.plansRun(s, now)
+		st.NextStart, st.ReadyAt, st.TrialEnd = time.Time{}, time.Time{}, time.Time{}
 		st.to(api.StateStarting, now, "being created")
 	case EventCreated:
 		st.Container = true
@@ -58,9 +70,38 @@ func (st *Status) did(s Service, e Event, now time.Time) {
 			st.KillAt = now.Add(killAgain)
 			st.to(api.StateStopping, now, e.Reason)
 		}
+	case EventFailing:
+		if st.PID != 0 {
+			st.Ready, st.Failing = false, e.Reason
+			st.KillAt = now.Add(grace(s))
+			st.to(api.StateStopping, now, e.Reason)
+		}
+	case EventAccepted:
+		st.accept(s)
 	case EventRemoving:
 		st.Container = false
 	}
+}
+
+// accept takes s, if it is what was started last, for what is to run again
+// should a change of it fail.
+func (st *Status) accept(s Service) {
+	hash := s.Hash()
+	if st.Spec != hash {
+		return
+	}
+	s.hash = ""
+	st.Good, st.GoodSpec, st.TrialEnd = &s, hash, time.Time{}
+	if st.Refused != nil && st.Refused.Spec == hash {
+		st.Refused = nil
+	}
+}
+
+// refuse goes back from a change to what ran well before.
+func (st *Status) refuse(s Service, why string, now time.Time) {
+	st.Refused = &Refusal{Spec: st.Spec, Image: s.Image, Reason: why, At: now}
+	st.Failures, st.Retries, st.Delay, st.NextStart = nil, 0, 0, time.Time{}
+	st.to(api.StateWaiting, now, "going back to what ran before: "+why)
 }
 
 func grace(s Service) time.Duration {
@@ -72,11 +113,23 @@ func grace(s Service) time.Duration {
 
 func (st *Status) started(s Service, e Event, now time.Time) {
 	st.PID, st.StartedAt, st.Container, st.KillAt = e.PID, now, true, time.Time{}
-	st.ExitCode = nil
+	st.ExitCode, st.Signal = nil, ""
+	st.StartBy = startBy(*st, s, now)
 	st.to(api.StateStarting, now, readyReason(s))
 	if s.Ready == ReadyStarted || s.Ready == "" {
-		st.ready(now)
+		st.ready(s, now)
 	}
+}
+
+// startBy is when a service that was started now fails for not being ready.
+func startBy(st Status, s Service, now time.Time) time.Time {
+	switch {
+	case s.StartTimeout > 0:
+		return now.Add(s.StartTimeout)
+	case st.OnTrial() && s.Ready != ReadyExit:
+		return now.Add(TrialPatience)
+	}
+	return time.Time{}
 }
 
 // readyReason says what a started service still lacks.
@@ -95,20 +148,25 @@ func readyReason(s Service) string {
 
 func (st *Status) adopted(s Service, e Event, now time.Time) {
 	st.PID, st.StartedAt, st.Container, st.Spec = e.PID, e.Since, true, e.Spec
-	st.KillAt, st.NextStart = time.Time{}, time.Time{}
+	st.KillAt, st.NextStart, st.Failing = time.Time{}, time.Time{}, ""
+	st.StartBy = startBy(*st, s, now)
 	st.to(api.StateStarting, now, readyReason(s))
 	if e.Ready || s.Ready == ReadyStarted || s.Ready == "" {
-		st.ready(now)
+		st.ready(s, now)
 	} else {
 		st.Ready = false
 	}
 }
 
-func (st *Status) ready(now time.Time) {
+func (st *Status) ready(s Service, now time.Time) {
 	if !st.Ready || st.ReadyAt.IsZero() {
 		st.ReadyAt = now
+		st.TrialEnd = now.Add(s.trial())
 	}
-	st.Ready = true
+	st.Ready, st.StartBy, st.Pinged = true, time.Time{}, now
+	if st.Good == nil || st.Spec == st.GoodSpec {
+		st.accept(s) // there is nothing else to go back to
+	}
 	st.to(api.StateRunning, now, "")
 }
 
@@ -120,8 +178,13 @@ func (st *Status) told(s Service, e Event, now time.Time) {
 	switch e.Kind {
 	case EventReady:
 		if s.Ready == ReadyNotify && st.Health != HealthBad {
-			st.ready(now)
+			st.ready(s, now)
 		}
+	case EventAlive:
+		st.Pinged = now
+	case EventLeaving:
+		st.Ready = false
+		st.to(st.State, now, "it says that it is stopping")
 	case EventNote:
 		if st.State == api.StateStarting || st.Ready {
 			st.Reason = e.Reason // not history: some services say much
@@ -133,7 +196,7 @@ func (st *Status) told(s Service, e Event, now time.Time) {
 		// has yet to say READY=1 is not made ready by its healthcheck.
 		if s.Ready == ReadyHealthy || was == HealthBad && !st.ReadyAt.IsZero() {
 			if !st.Ready {
-				st.ready(now)
+				st.ready(s, now)
 			}
 		}
 	case EventUnhealthy:
@@ -146,17 +209,29 @@ func (st *Status) told(s Service, e Event, now time.Time) {
 	}
 }
 
+// extend gives a service that asks for it more time.
+func (st *Status) extend(e Event, now time.Time) {
+	until := now.Add(e.By)
+	switch {
+	case st.PID == 0:
+	case st.State == api.StateStopping && st.KillAt.Before(until):
+		st.KillAt = until
+	case st.State == api.StateStarting && !st.StartBy.IsZero() && st.StartBy.Before(until):
+		st.StartBy = until
+	}
+}
+
 // asked is what a person wants, in person or through a file.
 func (st *Status) asked(e Event, now time.Time) {
 	switch e.Kind {
 	case EventStartRequested:
-		st.Down, st.NextStart = false, time.Time{}
+		st.Down, st.NextStart, st.RunNow = false, time.Time{}, true
 		st.Failures, st.Retries, st.Delay = nil, 0, 0
 		if !st.Alive() {
 			st.to(api.StateWaiting, now, "asked to start")
 		}
 	case EventRestartRequested:
-		st.Down, st.NextStart, st.Asked = false, time.Time{}, now
+		st.Down, st.NextStart, st.Asked, st.RunNow = false, time.Time{}, now, true
 		st.Failures, st.Retries, st.Delay = nil, 0, 0
 		st.Restart = st.Alive()
 		if !st.Restart {
@@ -168,6 +243,8 @@ func (st *Status) asked(e Event, now time.Time) {
 			st.Ready = false
 			st.to(api.StateStopped, now, "stopped by the operator")
 		}
+	case EventRetryRequested:
+		st.Refused = nil
 	case EventInvalid:
 		// A running service whose new declaration is bad runs on as it is.
 		if !st.Alive() {
@@ -184,7 +261,7 @@ func (st *Status) asked(e Event, now time.Time) {
 
 // ended forgets the process.
 func (st *Status) ended() {
-	st.PID, st.Ready, st.Health, st.KillAt = 0, false, HealthUnknown, time.Time{}
+	st.PID, st.Ready, st.Health, st.KillAt, st.StartBy, st.TrialEnd = 0, false, HealthUnknown, time.Time{}, time.Time{}, time.Time{}
 }
 
 func (st *Status) exited(s Service, e Event, now time.Time) {
@@ -195,8 +272,13 @@ func (st *Status) exited(s Service, e Event, now time.Time) {
 	wasReady, readyAt := st.Ready, st.ReadyAt
 	st.ended()
 	code := e.Code
-	st.ExitCode = &code
-	why := describeExit(e)
+	st.ExitCode, st.Signal = &code, e.Signal
+	why, good := describeExit(e), succeeded(e)
+	if st.Failing != "" {
+		why, good, stopping = st.Failing, false, false
+		st.Failing = ""
+	}
+	st.ran(s, why, e, now)
 	if wasReady && now.Sub(readyAt) >= HealthyAfter {
 		st.Failures, st.Retries, st.Delay = nil, 0, 0
 	}
@@ -212,18 +294,26 @@ func (st *Status) exited(s Service, e Event, now time.Time) {
 			reason += ": " + stopReason
 		}
 		st.to(api.StateWaiting, now, reason)
-	case s.Ready == ReadyExit && succeeded(e):
+	case s.Ready == ReadyExit && good:
 		st.Ready, st.ReadyAt = true, now
+		st.accept(s)
 		st.to(api.StateExited, now, "done")
+	case !(good && mayEnd(s)) && st.OnTrial() && st.Spec == s.Hash():
+		st.refuse(s, why, now)
 	case e.Code == ExitNoRestart && e.Signal == "":
 		st.to(api.StateExited, now, why+": it asks not to be restarted")
 	case s.Restart.Policy == "" || s.Restart.Policy == "no":
 		st.to(api.StateExited, now, why+", restart: no")
-	case s.Restart.Policy == "on-failure" && succeeded(e):
+	case s.Restart.Policy == "on-failure" && good:
 		st.to(api.StateExited, now, "exit 0")
 	default:
 		st.failed(s, why, e, now)
 	}
+}
+
+// mayEnd says whether a good end is what is expected of s.
+func mayEnd(s Service) bool {
+	return s.Restart.Policy == "" || s.Restart.Policy == "no" || s.Restart.Policy == "on-failure"
 }
 
 func succeeded(e Event) bool { return e.Code == 0 && e.Signal == "" }
@@ -234,6 +324,8 @@ func (st *Status) startFailed(s Service, e Event, now time.Time) {
 	switch {
 	case st.Down:
 		st.to(api.StateStopped, now, "stopped by the operator")
+	case !e.Blameless && st.OnTrial() && st.Spec == s.Hash():
+		st.refuse(s, "could not be started: "+e.Reason, now)
 	case e.Permanent:
 		st.to(api.StateInvalid, now, e.Reason)
 	case s.Restart.Policy == "" || s.Restart.Policy == "no":

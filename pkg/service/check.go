@@ -24,8 +24,15 @@ func (y *serviceYAML) check() []problem {
 	case strings.ContainsAny(s.Image, " \t\n") || strings.HasPrefix(s.Image, "/"):
 		bad("image", "image: %q is not the name of an image", s.Image)
 	}
-	if y.Healthcheck != nil && len(y.Healthcheck.Test) == 0 && !y.Healthcheck.Disable {
+	probe := y.Ros.Supervision.Healthcheck
+	if y.Healthcheck != nil && len(y.Healthcheck.Test) == 0 && !y.Healthcheck.Disable && probe == (probeYAML{}) {
 		bad("healthcheck", "healthcheck.test is missing")
+	}
+	if problem := y.Ros.Supervision.Schedule.check(s); problem != "" {
+		bad("x-ros.schedule", "%s", problem)
+	}
+	if problem := probe.check(y.Healthcheck); problem != "" {
+		bad("x-ros.healthcheck", "%s", problem)
 	}
 	if s.Ready == ReadyHealthy && s.Healthcheck == nil {
 		bad("x-ros.ready", "x-ros.ready: healthy needs a healthcheck")

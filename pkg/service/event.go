@@ -13,6 +13,9 @@ const (
 	EventStopping EventKind = "stopping" // its stop signal is being sent
 	EventKilling  EventKind = "killing"  // SIGKILL is being sent
 	EventRemoving EventKind = "removing" // what is left of its container is being removed
+	EventFailing  EventKind = "failing"  // it is being stopped as one that failed, for Reason
+	EventAccepted EventKind = "accepted" // it has proved itself
+	EventArranged EventKind = "arranged" // its next run is noted
 
 	// What executors and containerd tell.
 	EventCreated     EventKind = "created"      // the container exists
@@ -26,11 +29,15 @@ const (
 	EventNote      EventKind = "note"      // sd_notify STATUS=Reason
 	EventHealthy   EventKind = "healthy"   // the healthcheck passed
 	EventUnhealthy EventKind = "unhealthy" // it failed Retries times in a row; Reason
+	EventLeaving   EventKind = "leaving"   // sd_notify STOPPING=1
+	EventAlive     EventKind = "alive"     // sd_notify WATCHDOG=1
+	EventExtend    EventKind = "extend"    // sd_notify EXTEND_TIMEOUT_USEC=: By more, from now
 
 	// What the operator asks for.
 	EventStartRequested   EventKind = "start-requested"
 	EventStopRequested    EventKind = "stop-requested"
 	EventRestartRequested EventKind = "restart-requested"
+	EventRetryRequested   EventKind = "retry-requested" // a change that was refused is to be tried again
 
 	// What the service files say.
 	EventInvalid  EventKind = "invalid"  // its declaration cannot be used: Reason
@@ -46,7 +53,9 @@ type Event struct {
 	Signal    string // "SIGKILL"; "" when it exited by itself
 	OOM       bool
 	Permanent bool
+	Blameless bool // nothing was wrong with the service: containerd was not there
 	Ready     bool
+	By        time.Duration
 	Since     time.Time // when an adopted service was started
 	Spec      string    // Service.Hash it was started with
 

@@ -23,6 +23,17 @@ func (st Status) Explain(now time.Time) string {
 		}
 		last := st.Failures[len(st.Failures)-1]
 		return fmt.Sprintf("crash loop: %s, %s in %s, %s", st.Reason, plural(len(st.Failures), "time"), span(last.Sub(st.Failures[0])), next)
+	case api.StateWaiting, api.StateExited:
+		if !st.NextRun.IsZero() && !st.Down && now.Before(st.NextRun) && st.NextOf != (Schedule{}) {
+			return st.Reason + ", next run in " + span(st.NextRun.Sub(now))
+		}
+	case api.StateRunning:
+		if st.Refused != nil && st.Refused.Spec != st.Spec && st.Reason == "" {
+			return "runs as before a change that failed: " + st.Refused.Reason
+		}
+		if st.OnTrial() && st.Reason == "" {
+			return "changed, on trial for " + span(st.TrialEnd.Sub(now))
+		}
 	case api.StateStopping:
 		if d := st.KillAt.Sub(now); d > 0 {
 			return fmt.Sprintf("%s, killed in %s", st.Reason, span(d))

@@ -79,6 +79,8 @@ type rosYAML struct {
 	Scope      scope     `yaml:"scope"`
 	Persistent bool      `yaml:"persistent"`
 	Priority   int       `yaml:"priority"`
+
+	Supervision supervisionYAML `yaml:",inline"`
 }
 
 func newServiceYAML(name string, at Place) serviceYAML {
@@ -140,6 +142,16 @@ func (y *serviceYAML) finish() {
 	s.Profiles = sortedUnique(slices.Clone(y.Profiles))
 	if y.Healthcheck != nil {
 		s.Healthcheck = y.Healthcheck.healthcheck()
+	}
+	if probe := y.Ros.Supervision.Healthcheck.probe(); probe != (Probe{}) {
+		if s.Healthcheck == nil {
+			s.Healthcheck = (&healthcheckYAML{}).healthcheck()
+		}
+		s.Healthcheck.Probe = probe
+	}
+	s.Supervision = y.Ros.Supervision.supervision()
+	if s.Schedule != nil && y.Ros.Ready == "" {
+		y.Ros.Ready = readyYAML(ReadyExit)
 	}
 	s.Essential, s.Ready, s.Scope = y.Ros.Essential, Ready(y.Ros.Ready), string(y.Ros.Scope)
 	s.Persistent, s.Priority = y.Ros.Persistent, y.Ros.Priority

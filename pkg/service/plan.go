@@ -16,7 +16,12 @@ const (
 	Start  ActionKind = "start"  // create afresh (Persistent: on the kept writable layer) and start
 	Stop   ActionKind = "stop"   // send the stop signal; Kill follows if need be
 	Kill   ActionKind = "kill"   // SIGKILL to the whole container
-	Remove ActionKind = "remove" // delete what is left of the container (Persistent: not its writable layer)
+	Fail   ActionKind = "fail"   // as Stop, of one that is to count as failed
+	Abort  ActionKind = "abort"  // as Fail, by SIGABRT: the watchdog's way
+	Accept ActionKind = "accept" // nothing: a change has proved itself
+
+	Arrange ActionKind = "arrange" // nothing: a job's next run is to be noted
+	Remove  ActionKind = "remove"  // delete what is left of the container (Persistent: not its writable layer)
 )
 
 // Action is one step, with the reason for people.
@@ -29,7 +34,10 @@ type Action struct {
 // Event is what to apply to the service's Status in the moment the action is
 // handed to its executor, so that the next Plan does not ask for it again.
 func (a Action) Event() Event {
-	kind := map[ActionKind]EventKind{Wait: EventWaiting, Start: EventStarting, Stop: EventStopping, Kill: EventKilling, Remove: EventRemoving}[a.Kind]
+	kind := map[ActionKind]EventKind{
+		Wait: EventWaiting, Start: EventStarting, Stop: EventStopping, Kill: EventKilling, Remove: EventRemoving,
+		Fail: EventFailing, Abort: EventFailing, Accept: EventAccepted, Arrange: EventArranged,
+	}[a.Kind]
 	return Event{Kind: kind, Reason: a.Reason}
 }
 
@@ -42,7 +50,8 @@ func (a Action) Event() Event {
 //
 // What is in have and not in want is stopped and removed; the caller drops its
 // Status once it is neither Alive nor has a Container. Invalid and disabled
-// services stand in have (EventInvalid, EventDisabled) and not in want.
+// services stand in have (EventInvalid, EventDisabled) and not in want; one
+// whose change was refused stands in want as it is InForce.
 func Plan(now time.Time, want []Service, have map[string]Status) (actions []Action, wake time.Time) {
 	p := planner{now: now, have: have, want: map[string]Service{}}
 	for _, s := range want {
@@ -98,10 +107,12 @@ func (p *planner) wanted(s Service, st Status) {
 		p.running(s, st)
 	case st.State == api.StateStarting:
 		// Its executor is at work.
-	case st.Down || st.State == api.StateExited && !p.changed(s, st):
+	case st.Down || st.State == api.StateExited && !p.changed(s, st) && s.Schedule == nil:
 		if st.Container && !s.Persistent {
 			p.end(Remove, s.Name, "it does not run")
 		}
+	case s.Schedule != nil && st.State != api.StateBackoff && st.State != api.StateCrashLoop:
+		p.scheduled(s, st)
 	case st.State == api.StateInvalid && st.Spec == s.Hash():
 		// Trying the same again cannot help.
 	case p.now.Before(st.NextStart):
@@ -132,7 +143,35 @@ func (p *planner) running(s Service, st Status) {
 				return
 			}
 		}
+		p.watch(s, st)
 	}
+}
+
+// watch looks for times that have run out.
+func (p *planner) watch(s Service, st Status) {
+	switch {
+	case st.OnTrial() && st.Health == HealthBad:
+		p.end(Fail, s.Name, st.Reason)
+	case !st.Ready && st.State == api.StateStarting && p.over(st.StartBy):
+		p.end(Fail, s.Name, "not ready "+span(p.now.Sub(st.StartedAt))+" after its start")
+	case s.Watchdog > 0 && st.Ready && p.over(st.Pinged.Add(s.Watchdog)):
+		p.end(Abort, s.Name, "no WATCHDOG=1 for "+span(s.Watchdog))
+	case st.OnTrial() && st.Ready && p.over(st.TrialEnd):
+		p.end(Accept, s.Name, "")
+	}
+}
+
+// over says whether a time has come; if not, it is remembered. The zero time
+// never comes.
+func (p *planner) over(t time.Time) bool {
+	if t.IsZero() {
+		return false
+	}
+	if p.now.Before(t) {
+		p.at(t)
+		return false
+	}
+	return true
 }
 
 func (p *planner) stopping(name string, st Status) {

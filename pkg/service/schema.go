@@ -330,3 +330,17 @@ func (*extendsYAML) schema(*schemaMaker) schema {
 	return anyOf(text, schema{"type": "object", "required": []string{"service"}, "additionalProperties": false,
 		"properties": schema{"service": text, "file": text}})
 }
+
+func (*probeURL) schema(*schemaMaker) schema { return pattern(`^http://`) }
+
+func (*probeAddress) schema(*schemaMaker) schema { return pattern(`:[0-9]+$`) }
+
+func (*scheduleYAML) schema(g *schemaMaker) schema {
+	type mapping scheduleYAML // its keys, and not this method
+	return anyOf(g.of(reflect.TypeFor[cronLine]()), g.object(reflect.TypeFor[mapping]()))
+}
+
+// The fields of crontab(5) have too many forms to say them here.
+func (*cronLine) schema(*schemaMaker) schema { return schema{"type": "string"} }
+
+func (*missed) schema(*schemaMaker) schema { return oneOf("skip", "once") }

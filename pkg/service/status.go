@@ -31,7 +31,22 @@ type Status struct {
 	StartedAt time.Time
 	ReadyAt   time.Time
 	ExitCode  *int
-	Restarts  int // without anyone asking
+	Signal    string // that ended it; "" when it exited by itself
+	Restarts  int    // without anyone asking
+
+	StartBy time.Time // while starting: when not being ready is a failure; zero: never
+	Pinged  time.Time // when it last said WATCHDOG=1, or became ready
+	Failing string    // why it is being stopped as one that failed
+
+	NextRun time.Time // of a scheduled job
+	NextOf  Schedule  // by which NextRun was found
+	RunNow  bool      // the operator asked for a run
+	Runs    []Run     // of a job that ended, oldest first, bounded
+
+	Good     *Service  // what ran well last
+	GoodSpec string    // Good's hash
+	TrialEnd time.Time // ready on trial: when it counts as good
+	Refused  *Refusal  // the change after which Good was taken again
 
 	KillAt    time.Time     // while stopping: when patience ends
 	NextStart time.Time     // in backoff: not before
@@ -40,6 +55,38 @@ type Status struct {
 	Retries   int           // failures in a row, for on-failure:N
 	History   []api.Event   // newest last, bounded
 }
+
+// Run is one run of a job.
+type Run struct {
+	Start, End time.Time
+	Code       int
+	Signal     string
+	Reason     string
+}
+
+// Refusal tells of a change that failed, so that what ran before runs again.
+type Refusal struct {
+	Spec   string // the hash of what failed
+	Image  string
+	Reason string
+	At     time.Time
+}
+
+// InForce is what is to run where s is declared: what ran well before, if s is
+// a change that failed, else s.
+func (st Status) InForce(s Service) Service {
+	if st.Refused == nil || st.Good == nil || st.Refused.Spec != s.Hash() {
+		return s
+	}
+	return *st.Good
+}
+
+// Outdated says that the change that failed is not what is declared any more.
+func (st Status) Outdated(s Service) bool { return st.Refused != nil && st.Refused.Spec != s.Hash() }
+
+// OnTrial says whether what was started last is a change that has yet to prove
+// itself.
+func (st Status) OnTrial() bool { return st.Good != nil && st.Spec != st.GoodSpec }
 
 // Health is what the healthcheck found last.
 type Health string
@@ -60,6 +107,7 @@ const (
 	ExitNoRestart = 125 // a service that exits so does not want to be restarted
 
 	maxFailures = 100
+	maxRuns     = 20
 	maxHistory  = 32
 	// killAgain is how long after a SIGKILL without effect the next follows:
 	// a process in the D state gets no signal until its I/O ends.
@@ -98,7 +146,20 @@ func (st *Status) to(state api.State, now time.Time, reason string) {
 func (st Status) API(s Service, now time.Time) api.Service {
 	row := api.Service{
 		Name: s.Name, State: st.State, Reason: st.Explain(now), Ready: st.Ready, Essential: s.Essential, PID: st.PID,
-		Image: s.Image, Restarts: st.Restarts, Since: st.Since, Source: s.Source, ExitCode: st.ExitCode, History: st.History,
+		Image: s.Image, Restarts: st.Restarts, Since: st.Since, Source: s.Source, ExitCode: st.ExitCode, Signal: st.Signal,
+		Failures: len(st.Failures), Health: string(st.Health), History: st.History,
+	}
+	if !st.NextStart.IsZero() {
+		row.NextStart = &st.NextStart
+	}
+	if s.Schedule != nil && !st.NextRun.IsZero() && st.PID == 0 {
+		row.NextStart = &st.NextRun
+	}
+	for _, r := range st.Runs {
+		row.Runs = append(row.Runs, api.Run{Start: r.Start, End: r.End, ExitCode: r.Code, Signal: r.Signal, Reason: r.Reason})
+	}
+	if st.Refused != nil {
+		row.Refused = &api.Refused{Time: st.Refused.At, Image: st.Refused.Image, Reason: st.Refused.Reason}
 	}
 	for _, l := range s.Layers {
 		row.Layers = append(row.Layers, api.Layer{Label: l.Label, Place: l.Place.Row()})

@@ -76,6 +76,10 @@ type Service struct {
 	Priority   int    // x-ros.priority: of those that may start, the lower starts first; default DefaultPriority
 
 	compose *yaml.Node // of scope user: for docker compose
+
+	Supervision // the rest of x-ros
+
+	hash string // of a Sealed service
 }
 
 // Defaults that the Compose Specification does not have.
@@ -158,9 +162,11 @@ const (
 	ReadyExit    Ready = "exit"    // one-shot: done when it exits 0
 )
 
-// Healthcheck is Compose's; Test is ["CMD", ...] or ["CMD-SHELL", "..."].
+// Healthcheck is Compose's; Test is ["CMD", ...] or ["CMD-SHELL", "..."], or
+// none: then Probe says what rosd itself looks at.
 type Healthcheck struct {
 	Test          []string
+	Probe         Probe
 	Interval      time.Duration // default 30 s
 	Timeout       time.Duration // default 30 s
 	StartPeriod   time.Duration

@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -39,6 +40,8 @@ func run(args []string) error {
 		return http.ListenAndServe(rest[0], http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprintln(w, rest[1])
 		}))
+	case verb == "get" && len(rest) == 1:
+		return get(rest[0])
 	case verb == "wait" && len(rest) == 0:
 		ch := make(chan os.Signal, 1)
 		signal.Notify(ch, syscall.SIGTERM, syscall.SIGINT)
@@ -51,6 +54,17 @@ func run(args []string) error {
 		return exec.Command("/proc/self/exe", "echo", "orphan").Start()
 	}
 	return fmt.Errorf("no such thing: %q", args)
+}
+
+// get prints what a web server answers.
+func get(url string) error {
+	response, err := http.Get(url)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	_, err = io.Copy(os.Stdout, response.Body)
+	return err
 }
 
 // orphans leaves rate orphans a second behind for some seconds.
