@@ -27,7 +27,7 @@ const webFile = `services:
     image: %s/web:1
     network_mode: host
     restart: always
-    healthcheck: {interval: 500ms, retries: 2}
+    healthcheck: {interval: 500ms, retries: 2, start_period: 15s}
     x-ros:
       healthcheck: {http: "http://127.0.0.1:8080/"}
 %s`
@@ -219,16 +219,16 @@ func TestRosdKilledInAnUpgradeFinishesIt(t *testing.T) {
 		return sameRunning(others, all, "web")
 	})
 	w.serves("two")
-	var pin struct {
-		Current string
-		Trial   *struct{}
-	}
 	m.eventually(time.Minute, func() error {
+		var pin struct {
+			Current string
+			Trial   *struct{}
+		}
 		if err := json.Unmarshal([]byte(w.run("cat /var/lib/testudo/upgrades/web.json")), &pin); err != nil {
 			return err
 		}
 		if pin.Trial != nil || !strings.Contains(pin.Current, "web:2@sha256:") {
-			return fmt.Errorf("the upgrade is not settled: %+v", pin)
+			return fmt.Errorf("the upgrade is not settled:\n%s", w.run("cat /var/lib/testudo/upgrades/web.json /run/upgrade.log; tail -20 /run/testudo/rosd.log; ros service ps web"))
 		}
 		return nil
 	})

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -33,18 +34,26 @@ storage: {filesystem: {rootdirectory: %q}}
 http: {addr: %q}
 `
 
-func startRegistry(t *testing.T) *registry {
-	t.Helper()
-	h := getHost(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute) // to build it, the first time
-	defer cancel()
-	builder, err := gobuild.New(ctx, h.top, h.cache("gobuild"), t.Logf)
+// registryProgram is built once, for all tests that want one.
+var registryProgram = sync.OnceValues(func() (string, error) {
+	h, err := theHost()
 	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
-	program, err := builder.Build(ctx, gobuild.Program{
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
+	defer cancel()
+	builder, err := gobuild.New(ctx, h.top, h.cache("gobuild"), func(string, ...any) {})
+	if err != nil {
+		return "", err
+	}
+	return builder.Build(ctx, gobuild.Program{
 		Package: "github.com/distribution/distribution/v3/cmd/registry", Module: filepath.Join(h.top, "qemu-tests", "registry"),
 	})
+})
+
+func startRegistry(t *testing.T) *registry {
+	t.Helper()
+	program, err := registryProgram()
 	if err != nil {
 		t.Fatal(err)
 	}

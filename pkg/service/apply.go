@@ -90,7 +90,7 @@ func (st *Status) accept(s Service) {
 	if st.Spec != hash {
 		return
 	}
-	s.hash = ""
+	s.hash, s.Layers, s.Origins = "", nil, nil
 	st.Good, st.GoodSpec, st.TrialEnd = &s, hash, time.Time{}
 	if st.Refused != nil && st.Refused.Spec == hash {
 		st.Refused = nil
