@@ -54,7 +54,7 @@ type terminal struct {
 
 	mu   sync.Mutex
 	text []byte
-	mark int // where the last send was
+	mark int           // where the last send was
 	more chan struct{} // closed and replaced when there is more text
 }
 
