@@ -63,9 +63,6 @@ func (s *serialShell) interrupt() {
 	s.m.t.Helper()
 	s.answer("echo WAIT''ING; sleep 1000\n", `WAITING`)
 	s.answer("\x03", prompt.String())
-	if got := s.run("echo $?"); strings.TrimSpace(got) != "130" {
-		s.m.t.Errorf("after ctrl-c: %q", got)
-	}
 }
 
 // leaveAndReturn leaves the shell; a new one greets.

@@ -62,8 +62,9 @@ func systemImageOptions(epoch time.Time, cold string, hot []string) sysimg.Optio
 		// Bytes of a cluster, number of the algorithm, regular expression.
 		fmt.Fprintf(&hints, "%d 1 ^%s$\n", hotCluster, strings.TrimPrefix(file, "/"))
 	}
+	// Without -Efragments, which would save 2 %: with it mkfs.erofs 1.8.6 made
+	// zeros of 118 small files (time zones) and said nothing.
 	return sysimg.Options{
-		Epoch: epoch, Compression: cold + ":" + hotCompression, Hints: hints.String(),
-		ClusterSize: coldCluster, Fragments: true,
+		Epoch: epoch, Compression: cold + ":" + hotCompression, Hints: hints.String(), ClusterSize: coldCluster,
 	}
 }

@@ -21,7 +21,6 @@ type Options struct {
 	Compression string // mkfs.erofs -z: one algorithm or several, split by colons
 	Hints       string // mkfs.erofs --compress-hints: which files take which; may be empty
 	ClusterSize int    // bytes of a physical cluster; 0: mkfs.erofs's own choice
-	Fragments   bool   // pack the ends of files together: smaller, slower to make
 }
 
 // File is a finished system image.
@@ -50,7 +49,7 @@ func build(ctx context.Context, command erofs.Command, c Content, o Options, cac
 		return nil, err
 	}
 	h := sha256.New()
-	fmt.Fprintf(h, "1 %q %q %d %v\n", o.Compression, o.Hints, o.ClusterSize, o.Fragments)
+	fmt.Fprintf(h, "2 %q %q %d\n", o.Compression, o.Hints, o.ClusterSize)
 	if err := tree.WriteTar(h, o.Epoch); err != nil {
 		return nil, err
 	}
@@ -79,6 +78,9 @@ func build(ctx context.Context, command erofs.Command, c Content, o Options, cac
 	if err := erofs.FromTarFile(ctx, command, tar.Name(), new, options); err != nil {
 		return nil, err
 	}
+	if err := erofs.Verify(ctx, command, tar.Name(), new); err != nil {
+		return nil, err
+	}
 	f := &File{Path: path}
 	if f.RootHash, f.HashOffset, err = appendVerity(new, digest); err != nil {
 		return nil, err
@@ -94,9 +96,6 @@ func (o Options) erofs(digest [sha256.Size]byte, cacheDir string) (erofs.Options
 	e := erofs.Options{Epoch: o.Epoch, Compression: o.Compression, UUID: [16]byte(digest[:16])}
 	if o.ClusterSize > 0 {
 		e.Extra = append(e.Extra, fmt.Sprintf("-C%d", o.ClusterSize))
-	}
-	if o.Fragments {
-		e.Extra = append(e.Extra, "-Efragments")
 	}
 	if o.Hints != "" {
 		name := filepath.Join(cacheDir, "hints")

@@ -74,9 +74,12 @@ func TestABadLayerNameIsRefused(t *testing.T) {
 }
 
 // fakeMkfs stands in for mkfs.erofs: it copies the archive, padded to blocks,
-// and counts its runs.
+// and counts its runs. For fsck.erofs it unpacks what was copied.
 func fakeMkfs(runs *int) func(ctx context.Context, name string, args ...string) *exec.Cmd {
-	return func(ctx context.Context, _ string, args ...string) *exec.Cmd {
+	return func(ctx context.Context, name string, args ...string) *exec.Cmd {
+		if name == "fsck.erofs" {
+			return exec.CommandContext(ctx, "tar", "-C", strings.TrimPrefix(args[0], "--extract="), "-xf", args[len(args)-1])
+		}
 		*runs++
 		in, out := args[len(args)-1], args[len(args)-2]
 		return exec.CommandContext(ctx, "dd", "if="+in, "of="+out, "bs=4096", "conv=sync", "status=none")

@@ -54,23 +54,24 @@ func (p Picture) Write(w io.Writer, lines []string) error {
 	return err
 }
 
-func drawLine(b *strings.Builder, row int, line string, columns int) {
-	y := row*lineHeight + 15
-	fmt.Fprintf(b, `<text x="%d" y="%d">`, margin, y)
-	left := columns
-	for _, s := range spans(line) {
-		text := []rune(s.text)
-		if len(text) > left {
-			text = text[:left]
+// drawLine draws one line, as wide as its characters are many: also where the
+// reader's font is wider or narrower than ours, columns stand below each other.
+func drawLine(b *strings.Builder, row int, text string, columns int) {
+	line, drawn := "", 0
+	for _, s := range spans(text) {
+		runes := []rune(s.text)
+		runes = runes[:min(len(runes), columns-drawn)]
+		drawn += len(runes)
+		escaped := html.EscapeString(string(runes))
+		if s.colour != "" {
+			escaped = fmt.Sprintf(`<tspan fill="%s">%s</tspan>`, s.colour, escaped)
 		}
-		left -= len(text)
-		if s.colour == "" {
-			b.WriteString(html.EscapeString(string(text)))
-			continue
-		}
-		fmt.Fprintf(b, `<tspan fill="%s">%s</tspan>`, s.colour, html.EscapeString(string(text)))
+		line += escaped
 	}
-	b.WriteString("</text>\n")
+	if drawn == 0 {
+		return
+	}
+	fmt.Fprintf(b, `<text x="%d" y="%d" textLength="%.1f">%s</text>`+"\n", margin, row*lineHeight+15, float64(drawn)*charWidth, line)
 }
 
 type span struct {
