@@ -99,23 +99,6 @@ func TestDocker(t *testing.T) {
 		m.eventually(time.Minute, func() error { return wantPage(m, 8080, "composed\n") })
 		ros.run("cd ~/app && docker compose down")
 	})
-	t.Run("a plain compose file is a service of the machine", func(t *testing.T) {
-		ros.put("/tmp/web.yaml", "644", []byte("services:\n  web:\n    image: guest:1\n    command: [serve, ':80', declared]\n    ports: ['8080:80']\n    volumes: ['data:/data']\nvolumes: {data: {}}\n"))
-		ros.run("ros service validate /tmp/web.yaml")
-		ros.run("ros service create web --file /tmp/web.yaml")
-		ros.run("sudo kill $(pidof rosd)") // the next one reads it
-		m.eventually(2*time.Minute, func() error { return wantPage(m, 8080, "declared\n") })
-		m.eventually(time.Minute, func() error {
-			out, err := ros.try("ros service ls")
-			if err == nil && !strings.Contains(out, "web ") {
-				err = fmt.Errorf("ros service ls says\n%s", out)
-			}
-			return err
-		})
-		if got := ros.run("docker compose -p testudo ps --format '{{.Service}}'"); got != "web\n" {
-			t.Errorf("docker compose ps says %q", got)
-		}
-	})
 }
 
 func TestDockerWorksWithoutAStateDiskAndWithOneThatIsReadOnly(t *testing.T) {
