@@ -58,7 +58,7 @@ func run(log *slog.Logger) error {
 	log = logToo(log, store)
 	forwarding := forwardLogs(ctx, store, resolved.Config.Testudo.Logging, log)
 	declared := userservices.Store{Dir: layout.UserServices, ChoicesFile: layout.Choices}
-	files := func() *service.Set { return loadServices(resolved, declared, log) }
+	files := func() *service.Set { return loadServices(resolved, declared) }
 	hub := &events.Hub{}
 	var m *manager.Manager
 	images, err := openImages(resolved, files, func() *manager.Manager { return m }, log)
@@ -67,7 +67,9 @@ func run(log *slog.Logger) error {
 	}
 	listener := notify.New(layout.NotifyDir, func(msg notify.Message) { m.Notified(msg) })
 	defer listener.Close()
-	m = manager.New(images.upgrades.Declared(), managerOptions(early, store, listener, hub, images, log))
+	set := images.upgrades.Declared()
+	tellProblems(set, log)
+	m = manager.New(set, managerOptions(early, store, listener, hub, images, log))
 
 	socket, err := api.Listen(layout.APISocket, layout.GIDSudo)
 	if err != nil {

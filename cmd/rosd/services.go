@@ -35,7 +35,7 @@ func sources(user string, declared config.Declarations) []service.Source {
 
 // loadServices reads what is declared and chosen. What is wrong with it is in
 // the set's Problems.
-func loadServices(resolved *config.Resolved, store userservices.Store, log *slog.Logger) *service.Set {
+func loadServices(resolved *config.Resolved, store userservices.Store) *service.Set {
 	wanted := resolved.Config.Testudo.Services
 	choices, err := store.Choices()
 	set := service.Load(options(wanted, choices), sources(store.Dir, wanted.Declare)...)
@@ -45,10 +45,14 @@ func loadServices(resolved *config.Resolved, store userservices.Store, log *slog
 	if err := handOver(set, layout.ComposeDir); err != nil {
 		set.Problems = append(set.Problems, err)
 	}
+	return set
+}
+
+// tellProblems is for the start: later they are in `ros status`.
+func tellProblems(set *service.Set, log *slog.Logger) {
 	for _, problem := range set.Problems {
 		log.Error("service files", "problem", problem)
 	}
-	return set
 }
 
 // options puts together what the configuration and the machine's own choices

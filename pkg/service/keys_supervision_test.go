@@ -8,6 +8,7 @@ import (
 )
 
 func TestKeysOfSupervision(t *testing.T) {
+	published := compiledSchema(t)
 	defaults := Healthcheck{Interval: 30 * time.Second, Timeout: 30 * time.Second, StartInterval: 5 * time.Second, Retries: 3}
 	tcp, http := defaults, defaults
 	tcp.Probe = Probe{TCP: "localhost:80"}
@@ -25,6 +26,9 @@ func TestKeysOfSupervision(t *testing.T) {
 		if err != nil || len(f.Services) != 1 {
 			t.Errorf("%s: %v %+v", body, err, f)
 			continue
+		}
+		if err, ok := againstSchema(published, aService+indent(body)); err != nil || !ok {
+			t.Errorf("%s: the schema says %v", body, err)
 		}
 		got := f.Services[0]
 		if got.Ready != want.Ready || !reflect.DeepEqual(got.Supervision, want.Supervision) || !reflect.DeepEqual(got.Healthcheck, want.Healthcheck) {

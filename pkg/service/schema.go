@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"strings"
 	"time"
@@ -158,8 +159,10 @@ func (g *schemaMaker) of(t reflect.Type) schema {
 func (g *schemaMaker) object(t reflect.Type) schema {
 	properties := schema{}
 	for f := range t.Fields() {
-		name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		name, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 		switch {
+		case options == "inline":
+			maps.Copy(properties, g.object(f.Type)["properties"].(schema))
 		case !f.IsExported() || name == "-":
 		case f.Type == reflect.TypeFor[servicePairs]() || f.Type == reflect.TypeFor[yaml.Node]():
 			properties[name] = schema{} // Schema says more of it
