@@ -61,7 +61,7 @@ func TestTheConsoleIsAPlaceToWork(t *testing.T) {
 // interrupt starts what would run on for long, and ends it with ctrl-c.
 func (s *serialShell) interrupt() {
 	s.m.t.Helper()
-	s.answer("echo WAIT''ING; sleep 1000\n", `WAITING`)
+	s.answer("sh -c 'echo WAIT\"ING\"; exec sleep 1000'\n", `^WAITING`)
 	s.answer("\x03", prompt.String())
 }
 

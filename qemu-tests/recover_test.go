@@ -20,7 +20,7 @@ func TestKernelArgumentsThatGetPeopleIn(t *testing.T) {
 	if got := strings.TrimSpace(sh.run("sudo -i id -un")); got != "root" {
 		t.Errorf("sudo -i id -un says %q", got)
 	}
-	if got := sh.run("ros service ls | grep ntp"); !strings.Contains(got, "disabled") {
+	if got := sh.run("ros service ls --all | grep ntp"); !strings.Contains(got, "disabled") {
 		t.Errorf("ntp is not disabled: %s", got)
 	}
 }

@@ -36,7 +36,7 @@ func TestRunAtATerminal(t *testing.T) {
 		}
 	}
 	// ctrl-c is the machine's: it ends sleep, not the machine.
-	term.send("echo WAIT''ING; sleep 1000\n")
+	term.send("sh -c 'echo WAIT\"ING\"; exec sleep 1000'\n")
 	term.waitFor(`WAITING`)
 	term.send("\x03")
 	term.waitFor(`@testudo:~\$ `)

@@ -16,7 +16,7 @@ import (
 
 const (
 	pictureFile    = "docs/boot.svg"
-	pictureTimeout = 5 * time.Minute
+	pictureTimeout = 20 * time.Minute
 	pictureColumns = 102
 )
 
