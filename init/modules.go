@@ -63,7 +63,7 @@ func (m *machine) loadBootModules(ctx context.Context) error {
 // loadDrivers loads the devices' drivers from the system image, in the
 // background: what needs them waits for driversDone. From here on the
 // kernel may ask for modules by itself.
-func (m *machine) loadDrivers(context.Context) error {
+func (m *machine) loadDrivers(ctx context.Context) error {
 	if err := writeFile("/proc/sys/kernel/modprobe", "/usr/sbin/modprobe"); err != nil {
 		m.log.Warnf("let the kernel call modprobe: %v", err)
 	}
@@ -71,6 +71,12 @@ func (m *machine) loadDrivers(context.Context) error {
 	if err != nil {
 		close(m.driversDone)
 		return err
+	}
+	// Services start at the same time. The kernel loads overlay when the first
+	// one asks, and tells others that ask meanwhile that there is no such file
+	// system ("request_module fs-overlay succeeded, but still no fs?").
+	if err := loader.Load(ctx, "overlay"); err != nil {
+		m.log.Warnf("%v", err)
 	}
 	m.start("drivers", func() {
 		defer close(m.driversDone)
