@@ -9,6 +9,7 @@ import (
 
 	"github.com/testudo-os/testudo/pkg/api"
 	"github.com/testudo-os/testudo/pkg/layout"
+	"github.com/testudo-os/testudo/pkg/qemu"
 )
 
 // What people declare and choose on a machine is in force after a reboot, key
@@ -111,5 +112,40 @@ func TestServiceFilesOfOnesOwn(t *testing.T) {
 	ros.run("ros service rm hello")
 	if out, err := ros.try("test -e " + layout.UserServices + "/hello.yaml"); err == nil {
 		t.Errorf("hello.yaml is still there: %s", out)
+	}
+}
+
+func TestAPlainComposeFileIsAServiceOfTheUserRuntime(t *testing.T) {
+	t.Parallel()
+	m := boot(t, setup{full: true, disks: disks(newDisk(t, 4<<30)), args: autoformat, forwards: []qemu.Forward{{Guest: 8080}}})
+	ros := m.login("ros")
+	ros.waitReady("console", "network", "docker")
+	ros.put("/tmp/image.tar", "644", dockerArchive(t))
+	ros.run("docker load -i /tmp/image.tar")
+	ros.put("/tmp/web.yaml", "644", []byte(`services:
+  web:
+    image: guest:1
+    command: [serve, ':80', declared]
+    ports: ['8080:80']
+    volumes: ['data:/data']
+volumes: {data: {}}
+`))
+	ros.run("ros service validate /tmp/web.yaml")
+	ros.run("ros service create web --file /tmp/web.yaml")
+	ros.run("sudo kill $(pidof rosd)") // the next one reads it
+	m.eventually(5*time.Minute, func() error {
+		err := wantPage(m, 8080, "declared\n")
+		if err != nil {
+			all, _ := ros.services()
+			err = fmt.Errorf("%w; compose is %s: %s", err, all["compose"].State, all["compose"].Reason)
+		}
+		return err
+	})
+	all := ros.waitReady("compose")
+	if s := all["web"]; s.Image != "guest:1" || !strings.Contains(s.Reason, "docker compose -p testudo ps") {
+		t.Errorf("web: %+v", s)
+	}
+	if got := ros.run("docker compose -p testudo ps --format '{{.Service}}'"); got != "web\n" {
+		t.Errorf("docker compose ps says %q", got)
 	}
 }
