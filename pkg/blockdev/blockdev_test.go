@@ -70,28 +70,36 @@ func TestProbe(t *testing.T) {
 		image []byte
 		want  Info
 	}{
-		{"a fresh ext4 is clean", ext("TESTUDO_STATE", nil), Info{Ext, "TESTUDO_STATE", id, true}},
-		{"ext4 with a label of full length", ext("0123456789ABCDEF", nil), Info{Ext, "0123456789ABCDEF", id, true}},
-		{"ext4 that was not unmounted is not clean", ext("S", func(sb []byte) { le.PutUint16(sb[0x3a:], 0) }), Info{Ext, "S", id, false}},
-		{"ext4 with an error noted is not clean", ext("S", func(sb []byte) { le.PutUint16(sb[0x3a:], 3) }), Info{Ext, "S", id, false}},
-		{"ext4 with a journal to replay is not clean", ext("S", func(sb []byte) { le.PutUint32(sb[0x60:], 4) }), Info{Ext, "S", id, false}},
-		{"ext4 with orphaned inodes is not clean", ext("S", func(sb []byte) { le.PutUint32(sb[0xe8:], 12) }), Info{Ext, "S", id, false}},
-		{"ext4 whose count of mounts is used up is not clean", ext("S", func(sb []byte) { le.PutUint16(sb[0x34:], 20); le.PutUint16(sb[0x36:], 20) }), Info{Ext, "S", id, false}},
-		{"FAT32 has a serial number for a UUID", fat("FAT32   ", "TESTUDO_ESP"), Info{VFAT, "TESTUDO_ESP", "1234-ABCD", false}},
-		{"FAT16 keeps them elsewhere", fat("FAT16   ", "CIDATA     "), Info{VFAT, "CIDATA", "1234-ABCD", false}},
-		{"FAT12 with no name has no label", fat("FAT12   ", "NO NAME    "), Info{VFAT, "", "1234-ABCD", false}},
-		{"ISO 9660", iso(), Info{ISO9660, "cidata", "2026-11-21-04-20-00-00", false}},
-		{"ISO 9660 with a Joliet descriptor first", joliet(), Info{ISO9660, "cidata", "", false}},
-		{"EROFS", put(1024, "\xe2\xe1\xf5\xe0"), Info{EROFS, "", "00000000-0000-0000-0000-000000000000", false}},
-		{"XFS", put(0, "XFSB"), Info{XFS, "", "00000000-0000-0000-0000-000000000000", false}},
-		{"swap", put(4086, "SWAPSPACE2"), Info{Swap, "", "00000000-0000-0000-0000-000000000000", false}},
-		{"LUKS", put(0, "LUKS\xba\xbe\x00\x02"), Info{LUKS, "", "", false}},
-		{"LVM", put(512, "LABELONE"), Info{LVM, "", "", false}},
-		{"md", put(4096, "\xfc\x4e\x2b\xa9"), Info{RAID, "", "", false}},
-		{"Btrfs", put(0x10040, "_BHRfS_M"), Info{Btrfs, "", "00000000-0000-0000-0000-000000000000", false}},
-		{"a GPT", put(512, "EFI PART"), Info{GPT, "", "", false}},
-		{"a GPT on sectors of 4096", put(4096, "EFI PART"), Info{GPT, "", "", false}},
-		{"an MBR", put(510, "\x55\xaa"), Info{MBR, "", "", false}},
+		{"a fresh ext4 is clean", ext("TESTUDO_STATE", nil), Info{Type: Ext, Label: "TESTUDO_STATE", UUID: id, Clean: true}},
+		{"ext4 with a label of full length", ext("0123456789ABCDEF", nil), Info{Type: Ext, Label: "0123456789ABCDEF", UUID: id, Clean: true}},
+		{"ext4 that was not unmounted is not clean", ext("S", func(sb []byte) { le.PutUint16(sb[0x3a:], 0) }), Info{Type: Ext, Label: "S", UUID: id}},
+		{"ext4 with an error noted is not clean", ext("S", func(sb []byte) { le.PutUint16(sb[0x3a:], 3) }), Info{Type: Ext, Label: "S", UUID: id}},
+		{"ext4 with a journal to replay is not clean", ext("S", func(sb []byte) { le.PutUint32(sb[0x60:], 4) }), Info{Type: Ext, Label: "S", UUID: id}},
+		{"ext4 with orphaned inodes is not clean", ext("S", func(sb []byte) { le.PutUint32(sb[0xe8:], 12) }), Info{Type: Ext, Label: "S", UUID: id}},
+		{"ext4 whose count of mounts is used up is not clean", ext("S", func(sb []byte) { le.PutUint16(sb[0x34:], 20); le.PutUint16(sb[0x36:], 20) }), Info{Type: Ext, Label: "S", UUID: id}},
+		{"ext4 says how large it is", ext("S", func(sb []byte) { le.PutUint32(sb[4:], 1000); le.PutUint32(sb[0x18:], 2) }),
+			Info{Type: Ext, Label: "S", UUID: id, Clean: true, Size: 4096000}},
+		{"ext4 of more than 16 TiB", ext("S", func(sb []byte) {
+			le.PutUint32(sb[0x60:], 0x80)
+			le.PutUint32(sb[0x150:], 1)
+			le.PutUint32(sb[0x18:], 2)
+		}),
+			Info{Type: Ext, Label: "S", UUID: id, Clean: true, Size: 16 << 40}},
+		{"FAT32 has a serial number for a UUID", fat("FAT32   ", "TESTUDO_ESP"), Info{Type: VFAT, Label: "TESTUDO_ESP", UUID: "1234-ABCD"}},
+		{"FAT16 keeps them elsewhere", fat("FAT16   ", "CIDATA     "), Info{Type: VFAT, Label: "CIDATA", UUID: "1234-ABCD"}},
+		{"FAT12 with no name has no label", fat("FAT12   ", "NO NAME    "), Info{Type: VFAT, UUID: "1234-ABCD"}},
+		{"ISO 9660", iso(), Info{Type: ISO9660, Label: "cidata", UUID: "2026-11-21-04-20-00-00"}},
+		{"ISO 9660 with a Joliet descriptor first", joliet(), Info{Type: ISO9660, Label: "cidata"}},
+		{"EROFS", put(1024, "\xe2\xe1\xf5\xe0"), Info{Type: EROFS, UUID: "00000000-0000-0000-0000-000000000000"}},
+		{"XFS", put(0, "XFSB"), Info{Type: XFS, UUID: "00000000-0000-0000-0000-000000000000"}},
+		{"swap", put(4086, "SWAPSPACE2"), Info{Type: Swap, UUID: "00000000-0000-0000-0000-000000000000"}},
+		{"LUKS", put(0, "LUKS\xba\xbe\x00\x02"), Info{Type: LUKS}},
+		{"LVM", put(512, "LABELONE"), Info{Type: LVM}},
+		{"md", put(4096, "\xfc\x4e\x2b\xa9"), Info{Type: RAID}},
+		{"Btrfs", put(0x10040, "_BHRfS_M"), Info{Type: Btrfs, UUID: "00000000-0000-0000-0000-000000000000"}},
+		{"a GPT", put(512, "EFI PART"), Info{Type: GPT}},
+		{"a GPT on sectors of 4096", put(4096, "EFI PART"), Info{Type: GPT}},
+		{"an MBR", put(510, "\x55\xaa"), Info{Type: MBR}},
 		{"zeros are nothing", make([]byte, 128<<10), Info{}},
 		{"a device shorter than a superblock is nothing", make([]byte, 100), Info{}},
 		{"an empty device is nothing", nil, Info{}},
@@ -232,7 +240,7 @@ func TestFind(t *testing.T) {
 	}
 }
 
-func TestOnlyAWholeUnusedDiskIsEmpty(t *testing.T) {
+func TestADiskWithPartitionsIsNotEmptyAndAnEmptyPartitionIs(t *testing.T) {
 	disk := make([]byte, 4096)
 	roots := machine(t, map[string][]byte{"vda": disk, "vda/vda1": disk, "vdb": disk, "vdc": []byte("data" + string(make([]byte, 508)))})
 	devices, err := roots.List()
@@ -241,9 +249,15 @@ func TestOnlyAWholeUnusedDiskIsEmpty(t *testing.T) {
 	}
 	for _, d := range devices {
 		got, err := d.Empty()
-		if err != nil || got != (d.Name == "vdb") {
+		if err != nil || got != (d.Name == "vdb" || d.Name == "vda1") {
 			t.Errorf("%s: empty %v, %v", d.Name, got, err)
 		}
+	}
+}
+
+func TestAPartitionHasItsNameFromTheTable(t *testing.T) {
+	if got := partName("MAJOR=254\nDEVTYPE=partition\nPARTN=2\nPARTNAME=TESTUDO_STATE\n"); got != "TESTUDO_STATE" {
+		t.Errorf("got %q", got)
 	}
 }
 

@@ -18,9 +18,10 @@ type Device struct {
 	Path       string // its node: /dev/vda
 	Size       int64  // bytes; 0 without a medium
 	ReadOnly   bool
-	Partition  bool // part of a disk
-	Partitions int  // how many parts a whole disk has
-	Held       bool // a dm or md device is built on it
+	Partition  bool   // part of a disk
+	PartName   string // a partition's name in a GPT
+	Partitions int    // how many parts a whole disk has
+	Held       bool   // a dm or md device is built on it
 }
 
 // Roots say where the machine is: other places in tests.
@@ -92,6 +93,7 @@ func (r Roots) device(dir, name string) Device {
 	if err != nil || sectors < 0 || sectors > 1<<53 {
 		sectors = 0
 	}
+	uevent := attr("uevent")
 	holders, err := os.ReadDir(filepath.Join(dir, "holders"))
 	return Device{
 		Name:     name,
@@ -99,7 +101,18 @@ func (r Roots) device(dir, name string) Device {
 		Size:     sectors * 512,
 		ReadOnly: attr("ro") == "1",
 		Held:     err == nil && len(holders) > 0,
+		PartName: partName(uevent),
 	}
+}
+
+// partName is the name in a partition's uevent file.
+func partName(uevent string) string {
+	for line := range strings.Lines(uevent) {
+		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "PARTNAME="); ok {
+			return name
+		}
+	}
+	return ""
 }
 
 // Open opens a device for reading. Without O_NONBLOCK an optical drive would
@@ -158,10 +171,10 @@ func (d Device) Probe() (Info, error) {
 	return info, nil
 }
 
-// Empty says whether the device is a whole disk that carries no data and that
-// nothing uses.
+// Empty says whether the device carries no data, has no partitions, and is not
+// in use.
 func (d Device) Empty() (bool, error) {
-	if d.Partition || d.Partitions > 0 || d.Held || d.ReadOnly {
+	if d.Partitions > 0 || d.Held || d.ReadOnly {
 		return false, nil
 	}
 	f, err := d.Open()

@@ -45,6 +45,11 @@ type Edge interface {
 	Find(label string) ([]blockdev.Found, error)
 	Disks() ([]blockdev.Device, error)
 	Empty(blockdev.Device) (bool, error)
+	// Grow gives the last partition of a disk the room behind it, and its new
+	// size in bytes, or 0 when there was nothing to do.
+	Grow(blockdev.Device) (int64, error)
+	// Resize makes a mounted ext4 as large as size bytes.
+	Resize(dir string, size int64) error
 	// Run gives a program's exit status and output.
 	Run(ctx context.Context, path string, args ...string) (status int, output string, err error)
 	Mount(source, target, fstype string, flags uintptr, data string) error
@@ -83,6 +88,7 @@ func Attach(ctx context.Context, edge Edge, request Request) Result {
 		return r.readOnly(device, fmt.Sprintf("mount %s: %v", device.Path, err))
 	}
 	r.result.Mode = ModeDisk
+	r.fill(device)
 	r.measure()
 	return r.result
 }
@@ -119,9 +125,13 @@ func (r *attachment) find(ctx context.Context) (blockdev.Found, bool) {
 		r.warn("%s are all labelled %s: the first one is used", strings.Join(names, ", "), layout.StateLabel)
 		fallthrough
 	case len(found) == 1:
+		found[0].Device = r.grow(found[0].Device)
 		return found[0], true
 	}
 	r.because("no disk is labelled %s", layout.StateLabel)
+	if part, ok := r.newPartition(); ok {
+		return r.format(ctx, r.grow(part))
+	}
 	if r.request.Autoformat == "" {
 		return blockdev.Found{}, false
 	}
@@ -130,6 +140,59 @@ func (r *attachment) find(ctx context.Context) (blockdev.Found, bool) {
 		return blockdev.Found{}, false
 	}
 	return r.format(ctx, disk)
+}
+
+// newPartition is the partition that an installation has set aside for the
+// state, and that nothing was written to yet.
+func (r *attachment) newPartition() (blockdev.Device, bool) {
+	disks, err := r.edge.Disks()
+	if err != nil {
+		r.warn("cannot look for the state partition: %v", err)
+	}
+	for _, d := range disks {
+		if !d.Partition || d.PartName != layout.StateLabel {
+			continue
+		}
+		empty, err := r.edge.Empty(d)
+		if err != nil {
+			r.warn("%v", err)
+		} else if empty {
+			return d, true
+		}
+		r.because("the partition %s has that name, but holds something else", d.Path)
+	}
+	return blockdev.Device{}, false
+}
+
+// grow gives a partition the room behind it.
+func (r *attachment) grow(d blockdev.Device) blockdev.Device {
+	if !d.Partition || d.ReadOnly {
+		return d
+	}
+	size, err := r.edge.Grow(d)
+	if err != nil {
+		r.warn("%v", err)
+	}
+	if size > 0 {
+		d.Size = size
+	}
+	return d
+}
+
+// worthwhile is how much larger than its file system a device must be for the
+// file system to be enlarged.
+const worthwhile = 16 << 20
+
+// fill lets the mounted file system take in all of its device.
+func (r *attachment) fill(d blockdev.Found) {
+	if d.Info.Size == 0 || d.Size-d.Info.Size < worthwhile {
+		return
+	}
+	if err := r.edge.Resize(layout.State, d.Size); err != nil {
+		r.warn("enlarge the file system on %s: %v", d.Path, err)
+		return
+	}
+	r.because("the file system on %s has grown from %d to %d MiB", d.Path, d.Info.Size>>20, d.Size>>20)
 }
 
 // emptyDisk picks the first wholly empty disk, or the one that was asked for
@@ -143,7 +206,7 @@ func (r *attachment) emptyDisk() (blockdev.Device, bool) {
 	wanted := r.request.Autoformat
 	named := strings.HasPrefix(wanted, "/")
 	for _, disk := range disks {
-		if named && disk.Path != wanted || virtual(disk.Name) {
+		if named && disk.Path != wanted || disk.Partition || virtual(disk.Name) {
 			continue
 		}
 		empty, err := r.edge.Empty(disk)

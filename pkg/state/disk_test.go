@@ -16,8 +16,9 @@ import (
 type machine struct {
 	disks  []blockdev.Found
 	blank  map[string]bool
-	status map[string]int // exit status by program and arguments
-	gone   bool           // there is no e2fsck
+	status map[string]int   // exit status by program and arguments
+	gone   bool             // there is no e2fsck
+	room   map[string]int64 // by name of partition: its size when grown
 	refuse map[string]error
 	bytes  uint64
 	inodes uint64
@@ -46,6 +47,22 @@ func (m *machine) Empty(d blockdev.Device) (bool, error) {
 		return false, errors.New("medium error")
 	}
 	return m.blank[d.Path], nil
+}
+
+func (m *machine) Grow(d blockdev.Device) (int64, error) {
+	if d.Name == "broken" {
+		return 0, errors.New("medium error")
+	}
+	if m.room[d.Name] > 0 {
+		m.did = append(m.did, "grow "+d.Path)
+	}
+	return m.room[d.Name], nil
+}
+
+func (m *machine) Resize(dir string, size int64) error {
+	what := fmt.Sprintf("resize %s %d", dir, size>>20)
+	m.did = append(m.did, what)
+	return m.refuse[what]
 }
 
 func (m *machine) Run(_ context.Context, path string, args ...string) (int, string, error) {
@@ -86,6 +103,12 @@ func disk(path string, change func(*blockdev.Found)) blockdev.Found {
 
 func empty(path string) blockdev.Found {
 	return disk(path, func(f *blockdev.Found) { f.Info = blockdev.Info{} })
+}
+
+func partition(f *blockdev.Found) { f.Partition, f.PartName = true, "TESTUDO_STATE" }
+
+func newPartition(path string) blockdev.Found {
+	return disk(path, func(f *blockdev.Found) { partition(f); f.Info = blockdev.Info{} })
 }
 
 func dirty(f *blockdev.Found) { f.Info.Clean = false }
@@ -194,6 +217,29 @@ func TestAttach(t *testing.T) {
 			machine: machine{disks: []blockdev.Found{empty("/dev/vda")}, blank: map[string]bool{"/dev/vda": true}, status: map[string]int{"mke2fs /dev/vda": 1}},
 			request: Request{Autoformat: "true"},
 			did:     []string{"mke2fs /dev/vda", "mount tmpfs /state"}, mode: ModeRAM, reason: "formatting /dev/vda failed", warning: "last words",
+		},
+		{
+			name:    "an empty partition with the name is grown and formatted, though nobody asked",
+			machine: machine{disks: []blockdev.Found{newPartition("/dev/vda2")}, blank: map[string]bool{"/dev/vda2": true}, room: map[string]int64{"vda2": 2 << 30}},
+			did:     []string{"grow /dev/vda2", "mke2fs /dev/vda2", "mount /dev/vda2 /state"}, mode: ModeDisk, device: "/dev/vda2", reason: "/dev/vda2 was empty and has been formatted",
+		}, {
+			name:    "a partition with the name and something in it is left alone",
+			machine: machine{disks: []blockdev.Found{newPartition("/dev/vda2")}},
+			did:     []string{"mount tmpfs /state"}, mode: ModeRAM, reason: "/dev/vda2 has that name, but holds something else",
+		}, {
+			name:    "an empty partition of another name is never formatted",
+			machine: machine{disks: []blockdev.Found{disk("/dev/vda2", func(f *blockdev.Found) { f.Partition = true; f.Info = blockdev.Info{} })}, blank: map[string]bool{"/dev/vda2": true}},
+			request: Request{Autoformat: "true"},
+			did:     []string{"mount tmpfs /state"}, mode: ModeRAM, reason: "none is empty",
+		}, {
+			name:    "a disk that was enlarged is used whole",
+			machine: machine{disks: []blockdev.Found{disk("/dev/vda2", func(f *blockdev.Found) { partition(f); f.Info.Size = 1 << 30 })}, room: map[string]int64{"vda2": 2 << 30}},
+			did:     []string{"grow /dev/vda2", "mount /dev/vda2 /state", "resize /state 2048"}, mode: ModeDisk, device: "/dev/vda2", reason: "has grown from 1024 to 2048 MiB",
+		}, {
+			name: "a file system that cannot grow is used as it is",
+			machine: machine{disks: []blockdev.Found{disk("/dev/vda", func(f *blockdev.Found) { f.Info.Size = 1 << 29 })},
+				refuse: map[string]error{"resize /state 1024": unix.EPERM}},
+			did: []string{"mount /dev/vda /state", "resize /state 1024"}, mode: ModeDisk, device: "/dev/vda", warning: "enlarge the file system on /dev/vda",
 		},
 	}
 	for _, tt := range tests {

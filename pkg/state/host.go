@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"unsafe"
 
 	"github.com/testudo-os/testudo/pkg/blockdev"
+	"github.com/testudo-os/testudo/pkg/growpart"
 	"golang.org/x/sys/unix"
 )
 
@@ -25,6 +27,32 @@ func (Host) Disks() ([]blockdev.Device, error) { return blockdev.Host().List() }
 
 // Empty says whether a disk carries no data.
 func (Host) Empty(d blockdev.Device) (bool, error) { return d.Empty() }
+
+// Grow gives a partition the room behind it.
+func (Host) Grow(d blockdev.Device) (int64, error) {
+	return growpart.Host{Sys: "/sys", Dev: "/dev"}.Grow(d.Name)
+}
+
+// resizeFS is EXT4_IOC_RESIZE_FS of the kernel's fs/ext4/ext4.h.
+const resizeFS = 0x40086610
+
+// Resize makes the ext4 that is mounted on dir size bytes large.
+func (Host) Resize(dir string, size int64) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(int(f.Fd()), &st); err != nil {
+		return err
+	}
+	blocks := uint64(size / st.Bsize)
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), resizeFS, uintptr(unsafe.Pointer(&blocks))); errno != 0 {
+		return errno
+	}
+	return nil
+}
 
 // Run runs a program.
 func (h Host) Run(ctx context.Context, path string, args ...string) (int, string, error) {
