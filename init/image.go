@@ -15,9 +15,10 @@ import (
 // sysroot is where the system image is mounted before it becomes /.
 const sysroot = "/sysroot"
 
-// mountSystemImage makes the image in the initial ramfs a verified block
-// device and mounts it.
-func (m *machine) mountSystemImage(context.Context) error {
+// mountSystemImage makes the image, which is in the initial ramfs or on the
+// boot partition, a verified block device and mounts it. What the image must
+// be is said by the root hash in the initial ramfs either way.
+func (m *machine) mountSystemImage(ctx context.Context) error {
 	text, err := os.ReadFile(layout.InitramfsRootHash)
 	if err != nil {
 		return fmt.Errorf("read the system image's root hash: %w", err)
@@ -26,9 +27,18 @@ func (m *machine) mountSystemImage(context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", layout.InitramfsRootHash, err)
 	}
-	// The file is in memory and nothing can write to it: what was verified
-	// once need not be hashed each time the page cache drops it.
-	device, err := verityimage.Attach(layout.InitramfsImage, "system", root, "check_at_most_once")
+	file, flags := layout.InitramfsImage, []string{
+		// It is in memory and nothing can write to it: what was verified once
+		// need not be hashed each time the page cache drops it.
+		"check_at_most_once",
+	}
+	if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
+		if file, err = m.findImage(ctx, root); err != nil {
+			return err
+		}
+		flags = nil
+	}
+	device, err := verityimage.Attach(file, "system", root, flags...)
 	if err != nil {
 		return err
 	}
@@ -50,6 +60,11 @@ func (m *machine) switchRoot(context.Context) error {
 	for _, file := range []string{"/init", layout.InitramfsRootHash, layout.InitramfsModules} {
 		if err := os.RemoveAll(file); err != nil {
 			m.log.Warnf("free the initial ramfs: %v", err)
+		}
+	}
+	if m.espDevice != "" {
+		if err := mount.Move(layout.ESP, sysroot+layout.ESP); err != nil {
+			return err
 		}
 	}
 	if err := os.Chdir(sysroot); err != nil {

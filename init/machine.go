@@ -29,6 +29,7 @@ type machine struct {
 	efi        bool
 
 	inImage     bool          // the system image is /
+	espDevice   string        // on which the system image is; "" in the initial ramfs
 	driversDone chan struct{} // closed when all drivers are loaded
 	state       state.Result
 	watchdog    atomic.Pointer[watchdog]

@@ -153,7 +153,7 @@ func unmountAll() error {
 // the folders of these, but not in the table, is not the machine's own.
 func foreign(targets []string) []string {
 	own := map[string]bool{"/": true}
-	for _, m := range append(append(mount.Early(), mount.Late()...), mount.EFIVars()) {
+	for _, m := range append(append(mount.Early(), mount.Late()...), mount.EFIVars(), mount.ESP("")) {
 		own[m.Target] = true
 	}
 	var out []string

@@ -93,6 +93,7 @@ type setup struct {
 	reboot      bool   // a reboot boots again instead of ending QEMU
 	prompt      bool   // a login prompt on the serial console instead of a shell
 	noConsole   bool   // the kernel is told to use one that is not there
+	image       string // boot this disk image by UEFI, not the kernel directly
 	allow       string // regular expression of log lines that are expected here
 }
 
@@ -147,10 +148,22 @@ func (s setup) config(t *testing.T, h *host) qemu.Config {
 		Kernel: h.dist("vmlinuz"), Initrd: h.dist("initrd-core.img"),
 		Append: strings.TrimSpace("console=ttyS0 no_timer_check panic=-1 " + s.args),
 	}
+	if s.image != "" {
+		cfg.Kernel, cfg.Initrd, cfg.DiskImage = "", "", s.image
+		var err error
+		if cfg.UEFI, err = qemu.NewUEFI(h.tools, s.image+".vars"); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if s.noConsole {
 		cfg.Append = strings.Replace(cfg.Append, "ttyS0", "ttyS9", 1)
 	} else if !s.prompt {
 		cfg.Append += " testudo.console.autologin=ttyS0"
+	}
+	if s.image != "" {
+		// Its own arguments come first, and a console it has.
+		cfg.Extra = append(cfg.Extra, qemu.StubArguments(strings.TrimPrefix(cfg.Append, "console=ttyS0 "))...)
+		cfg.Append = ""
 	}
 	if s.full {
 		cfg.Initrd, cfg.Memory = h.dist("initrd.img"), 1024

@@ -33,6 +33,22 @@ func powerOff(m *machine) {
 	m.waitExit()
 }
 
+func TestThePowerButtonPowersOff(t *testing.T) {
+	t.Parallel()
+	m := boot(t, setup{})
+	ros := m.login("ros")
+	ros.waitReady(coreServices()...)
+	if err := m.PowerButton(m.within(commandTime)); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.WaitExit(m.within(powerTime)); err != nil {
+		t.Fatalf("%v\nacpid says:\n%s", err, ros.run("ros service logs acpid; lsmod; ls -l /dev/input; cat /proc/bus/input/devices"))
+	}
+	if !strings.Contains(m.Text(), "Power down") {
+		t.Error("QEMU ended without the kernel's own last line")
+	}
+}
+
 func TestRebootComesBack(t *testing.T) {
 	t.Parallel()
 	m := boot(t, setup{reboot: true})

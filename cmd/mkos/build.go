@@ -56,6 +56,7 @@ type builder struct {
 	init   string // path of the built program
 	built  []imagebuild.Result
 	root   *filetree.Tree
+	system map[string]*sysimg.File // by variant
 }
 
 // build makes dist/: kernel, one initial ramfs for each variant, images and
@@ -66,7 +67,7 @@ func build(ctx context.Context, o buildOptions) error {
 			return usageError(fmt.Sprintf("no variant %q", v))
 		}
 	}
-	b := &builder{}
+	b := &builder{system: map[string]*sysimg.File{}}
 	for _, step := range []struct {
 		name string
 		run  func() error
@@ -77,6 +78,7 @@ func build(ctx context.Context, o buildOptions) error {
 		{"system images", func() error { return b.buildImages(ctx) }},
 		{"vmlinuz", func() error { return b.writeKernel() }},
 		{"initial ramfs", func() error { return b.writeVariants(ctx, o) }},
+		{"disk image", func() error { return b.writeDisk(ctx, o.variants[0]) }},
 		{"OCI layout", func() error { return b.writeOCI() }},
 		{"checksums", func() error { return writeChecksums(distDir) }},
 	} {
@@ -144,7 +146,7 @@ func (b *builder) writeKernel() error {
 }
 
 func (b *builder) writeVariants(ctx context.Context, o buildOptions) error {
-	modules, err := b.kernel.BootModules()
+	modules, err := b.kernel.BootModules(kernel.InInitramfs)
 	if err != nil {
 		return err
 	}
@@ -153,6 +155,7 @@ func (b *builder) writeVariants(ctx context.Context, o buildOptions) error {
 		if err != nil {
 			return err
 		}
+		b.system[v] = image
 		err = writeAtomic(filepath.Join(distDir, initrdName(v)), func(f *os.File) error {
 			w := bufio.NewWriterSize(f, 1<<20)
 			err := initramfs.Write(w, initramfs.Content{

@@ -74,7 +74,7 @@ func parseRunFlags(args []string) (*runOptions, error) {
 	f.StringVar(&o.kernel, "kernel", "", "boot this kernel `FILE` instead of dist/vmlinuz")
 	f.StringVar(&o.initrd, "initrd", "", "with this initial ramfs `FILE`")
 	f.StringVar(&o.iso, "iso", "", "boot this ISO `FILE`")
-	f.StringVar(&o.diskImage, "disk-image", "", "boot this disk image `FILE`")
+	f.StringVar(&o.diskImage, "disk-image", "", "boot this disk image `FILE` by UEFI; the machine writes to it")
 	if err := parseFlags(f, args); err != nil {
 		return nil, err
 	}
@@ -142,7 +142,9 @@ func (o *runOptions) machine(ctx context.Context, t *tools.Tools) (qemu.Config, 
 		return cfg, "", err
 	}
 	if o.kernel == "" {
-		return cfg, key.File, nil
+		cfg.UEFI, err = qemu.NewUEFI(t, filepath.Join(cacheDir, "run", "uefi-variables.fd"))
+		cfg.Extra = qemu.StubArguments(strings.TrimSpace("no_timer_check testudo.console.autologin=ttyS0 " + o.append))
+		return cfg, key.File, err
 	}
 	cfg.Accel, err = qemu.ProbeAccel(ctx, t, o.kernel, cacheDir)
 	cfg.Append = kernelArguments(cfg.Accel)

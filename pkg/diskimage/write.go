@@ -3,6 +3,7 @@ package diskimage
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -19,7 +20,7 @@ import (
 )
 
 // Command makes a command for one of Debian's programs by name; tools.Tools
-// has it. mkfs.vfat, mmd, mcopy and mke2fs are used.
+// has it. mkfs.vfat, mmd and mcopy are used.
 type Command func(ctx context.Context, name string, args ...string) *exec.Cmd
 
 // File is one file of the ESP.
@@ -28,7 +29,8 @@ type File struct {
 	Source string // on the host
 }
 
-// Content is what the disk holds. The state partition is empty.
+// Content is what the disk holds. The state partition is nothing but zeros:
+// the first boot gives it the room that the disk has, and formats it.
 type Content struct {
 	Files []File
 	Sizes Sizes
@@ -48,7 +50,6 @@ func write(ctx context.Context, command Command, file string, c Content) (err er
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(c.Files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
 	id, err := c.identity()
 	if err != nil {
 		return err
@@ -71,8 +72,7 @@ func write(ctx context.Context, command Command, file string, c Content) (err er
 		return nil
 	}
 	for _, step := range []func() error{
-		func() error { return writeESP(run, new, p.esp, id, c.Files) },
-		func() error { return writeState(run, new, p.state, id) },
+		func() error { return writeESP(run, new, p.esp, id, c.sorted()) },
 		func() error { return os.Rename(new, file) },
 	} {
 		if err := step(); err != nil {
@@ -82,11 +82,22 @@ func write(ctx context.Context, command Command, file string, c Content) (err er
 	return nil
 }
 
+// sorted gives the files in an order that is always the same.
+func (c Content) sorted() []File {
+	return slices.SortedFunc(slices.Values(c.Files), func(a, b File) int { return strings.Compare(a.Path, b.Path) })
+}
+
+// ID is the same for content that makes the same disk.
+func (c Content) ID() (string, error) {
+	id, err := c.identity()
+	return hex.EncodeToString(id[:]), err
+}
+
 // identity is a digest of all that makes this disk another one than others.
 func (c Content) identity() (identity, error) {
 	h := sha256.New()
-	fmt.Fprintf(h, "1 %d %d %d\n", c.Sizes.ESP, c.Sizes.State, c.Epoch.Unix())
-	for _, f := range c.Files {
+	fmt.Fprintf(h, "2 %d %d %d\n", c.Sizes.ESP, c.Sizes.State, c.Epoch.Unix())
+	for _, f := range c.sorted() {
 		fmt.Fprintf(h, "%q\n", f.Path)
 		r, err := os.Open(f.Source)
 		if err != nil {
@@ -149,11 +160,4 @@ func folders(files []File) []string {
 	}
 	slices.Sort(out)
 	return out
-}
-
-func writeState(run runner, disk string, e extent, id identity) error {
-	u := id.uuid("state file system")
-	return run("mke2fs", "-q", "-F", "-t", "ext4", "-L", layout.StateLabel, "-U", u,
-		"-E", fmt.Sprintf("offset=%d,hash_seed=%s,lazy_itable_init=0,lazy_journal_init=0", e.start, id.uuid("state hash seed")),
-		disk, strconv.FormatInt(e.size/1024, 10)+"k")
 }

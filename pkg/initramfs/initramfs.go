@@ -23,8 +23,8 @@ import (
 type Content struct {
 	Init        string // path on the host of the static program
 	Modules     []kernel.BootFile
-	SystemImage string // path on the host; empty: it comes from elsewhere
-	RootHash    string // the line that goes with it
+	SystemImage string // path on the host; empty: it is on the boot partition
+	RootHash    string // the line that says what it must be
 }
 
 // Write writes the archive.
@@ -70,11 +70,8 @@ func addModules(a *cpio.Writer, files []kernel.BootFile) error {
 }
 
 func addSystemImage(a *cpio.Writer, c Content) error {
-	if c.SystemImage == "" {
-		return nil
-	}
 	err := a.File(inArchive(layout.InitramfsRootHash), 0o444, int64(len(c.RootHash)), strings.NewReader(c.RootHash))
-	if err != nil {
+	if err != nil || c.SystemImage == "" {
 		return err
 	}
 	return addFile(a, inArchive(layout.InitramfsImage), 0o444, c.SystemImage)

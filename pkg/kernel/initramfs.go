@@ -5,13 +5,38 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
-// required are the modules without which no system image is reached: it is a
+// required are the modules without which no system image is mounted: it is a
 // compressed EROFS on dm-verity on a loop device. A kernel may have them built
-// in. Drivers of disks are in the system image.
+// in.
 func required() []string { return []string{"loop", "dm_mod", "dm_verity", "erofs"} }
+
+// bootPartition are the modules for the file system on which the system image
+// is, where it is not in the initial ramfs.
+func bootPartition() []string { return []string{"vfat", "nls_cp437", "nls_ascii"} }
+
+// diskDrivers are the folders of modules that lead to a disk.
+func diskDrivers() []string {
+	return []string{
+		"ata", "block", "hv", "message/fusion", "mmc", "nvme", "pci", "scsi", "ufs", "usb/host", "usb/storage", "virtio", "xen",
+	}
+}
+
+// diskModules are the modules in these folders. Others, that no disk that is
+// started from needs, lie there too: a few hundred kilobytes.
+func (t *table) diskModules() (names []string) {
+	for name, file := range t.file {
+		for _, folder := range diskDrivers() {
+			if strings.HasPrefix(file, "kernel/drivers/"+folder+"/") {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
 
 // optional are those that help, where the kernel has them.
 func optional() []string {
@@ -25,9 +50,18 @@ type BootFile struct {
 	Data   []byte // the content
 }
 
+// Source says where the system image is at boot.
+type Source int
+
+// Where a system image can be.
+const (
+	InInitramfs     Source = iota // disks' drivers are in the image
+	OnBootPartition               // they have to be in the initial ramfs
+)
+
 // BootModules lists the files for the initial ramfs: the modules in one flat
 // folder with depmod's tables cut down to them.
-func (k *Kernel) BootModules() ([]BootFile, error) {
+func (k *Kernel) BootModules(source Source) ([]BootFile, error) {
 	read := func(name string) (string, error) {
 		b, err := os.ReadFile(filepath.Join(k.Modules, name))
 		return string(b), err
@@ -52,7 +86,11 @@ func (k *Kernel) BootModules() ([]BootFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	names, err := t.closure(required(), optional())
+	need := required()
+	if source == OnBootPartition {
+		need = slices.Concat(need, bootPartition(), t.diskModules())
+	}
+	names, err := t.closure(need, optional())
 	if err != nil {
 		return nil, fmt.Errorf("modules for the initial ramfs of %s: %w", k.Release, err)
 	}

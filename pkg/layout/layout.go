@@ -57,6 +57,8 @@ const (
 const (
 	StateLabel   = "TESTUDO_STATE"
 	ESPLabel     = "TESTUDO_ESP"
+	ESP          = "/efi"           // where it is mounted on an installed system, read-only
+	ESPSystem    = "testudo/system" // below it: one system image a file, named ROOTHASH.img
 	State        = "/state"
 	StateHome    = "/state/home"    // /home
 	StateRoot    = "/state/root"    // /root

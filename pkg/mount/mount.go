@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/testudo-os/testudo/pkg/layout"
 	"golang.org/x/sys/unix"
 )
 
@@ -75,6 +76,13 @@ func Image(device, target string) Mount {
 		Why: "noexec: the system's programs are on it"}
 }
 
+// ESP is the boot partition's row. Only who changes what boots writes to it,
+// and remounts it for that; nobody but root looks into it.
+func ESP(device string) Mount {
+	return Mount{Source: device, Target: layout.ESP, Type: "vfat", Flags: strict | readonly,
+		Data: "fmask=0177,dmask=0077,codepage=437,iocharset=ascii,errors=remount-ro"}
+}
+
 // EFIVars is mounted on machines started by UEFI.
 func EFIVars() Mount {
 	return Mount{Source: "efivarfs", Target: "/sys/firmware/efi/efivars", Type: "efivarfs", Flags: strict, Optional: true}
@@ -134,6 +142,14 @@ func Shared(dir string) error {
 	}
 	if err != nil {
 		return fmt.Errorf("share the mounts of %s: %w", dir, err)
+	}
+	return nil
+}
+
+// Undo unmounts what is mounted on target.
+func Undo(target string) error {
+	if err := unix.Unmount(target, unix.UMOUNT_NOFOLLOW); err != nil {
+		return fmt.Errorf("unmount %s: %w", target, err)
 	}
 	return nil
 }

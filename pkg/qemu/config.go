@@ -59,6 +59,7 @@ type Config struct {
 
 	Kernel, Initrd, Append string // direct boot
 	ISO, DiskImage         string // or boot one of these through the firmware
+	UEFI                   *UEFI  // the firmware; nil: SeaBIOS
 
 	Disks    []Disk
 	Seed     string // image with volume label cidata, attached read-only
@@ -103,6 +104,9 @@ func (c Config) arguments() ([]string, error) {
 	args = append(args,
 		"-device", "virtio-rng-pci",
 		"-chardev", fmt.Sprintf("socket,id=qmp,fd=%d", qmpFD), "-mon", "chardev=qmp,mode=control")
+	if c.UEFI != nil {
+		args = append(args, c.UEFI.arguments()...)
+	}
 	args = append(args, c.serialArguments()...)
 	args = append(args, c.bootArguments()...)
 	disks := c.Disks
@@ -146,6 +150,9 @@ func (c Config) check() error {
 
 func (c Config) files() []string {
 	files := []string{c.Kernel, c.Initrd, c.ISO, c.DiskImage, c.Seed, c.SerialLog}
+	if c.UEFI != nil {
+		files = append(files, c.UEFI.Code, c.UEFI.Variables)
+	}
 	for _, d := range c.Disks {
 		files = append(files, d.Path)
 	}

@@ -24,6 +24,8 @@ func TestArguments(t *testing.T) {
 		{"a silent network is a hub with nobody else on it", Config{Network: SilentNet}, []string{"-netdev hubport"}, []string{"-netdev user"}},
 		{"disks come in order with their serials", Config{Disks: []Disk{{Path: "a", Serial: "one"}, {Path: "b", Bus: "nvme"}}, Seed: "c"},
 			[]string{"file=a", "drive=disk0,id=dev-disk0,serial=one", "nvme,drive=disk1,id=dev-disk1,serial=b", "file=c,discard=unmap,readonly=on"}, nil},
+		{"UEFI is two flash chips, and only the variables can be written", Config{UEFI: &UEFI{Code: "code", Variables: "vars"}, DiskImage: "d"},
+			[]string{"unit=0,format=raw,readonly=on,file=code", "unit=1,format=raw,file=vars", "file=d"}, nil},
 		{"the terminal takes the place of the serial socket", Config{Terminal: true, SerialLog: "log"},
 			[]string{"stdio,id=serial", "logfile=log"}, []string{"socket,id=serial"}},
 	} {

@@ -19,7 +19,8 @@ import (
 func packages() []string {
 	return []string{
 		"dnsmasq-base", "dosfstools", "e2fsprogs", "erofs-utils", "kmod", "mtools", "shellcheck", "xorriso",
-		"qemu-system-x86", "seabios", "ipxe-qemu",
+		"qemu-system-x86", "seabios", "ipxe-qemu", "ovmf",
+		"systemd-boot-efi", // boot loader and stub for the machines that are built, not for this one
 	}
 }
 
