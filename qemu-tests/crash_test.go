@@ -85,9 +85,7 @@ func sameRunning(before map[string]int, all map[string]api.Service, except strin
 	return nil
 }
 
-func TestAHundredOrphansASecondAreReaped(t *testing.T) {
-	t.Parallel()
-	m := boot(t, setup{})
+func aHundredOrphansASecondAreReaped(t *testing.T, m *machine) {
 	root := m.login("root")
 	root.put("/run/guest", "755", guestProgram(t))
 	root.run("/run/guest orphans 100 5 >/dev/null 2>&1")

@@ -23,6 +23,14 @@ import (
 func TestDocker(t *testing.T) {
 	t.Parallel()
 	m := boot(t, setup{full: true, disks: disks(newDisk(t, 4<<30)), args: autoformat, forwards: []qemu.Forward{{Guest: 8080}}})
+	m.runParts(
+		part{"runs containers as everywhere", dockerRunsContainers},
+		part{"the kernel spares only the services that say so", theKernelSparesOnlyTheServicesThatSaySo},
+		part{"a plain compose file is a service of the user runtime", aPlainComposeFileIsAServiceOfTheUserRuntime},
+	)
+}
+
+func dockerRunsContainers(t *testing.T, m *machine) {
 	ros := m.login("ros")
 	ros.waitReady(append(coreServices(), "docker")...)
 	ros.put("/tmp/image.tar", "644", dockerArchive(t))

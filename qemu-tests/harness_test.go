@@ -225,6 +225,27 @@ func (m *machine) end() {
 	}
 }
 
+// in is the machine for a part of its test.
+func (m *machine) in(t *testing.T) *machine {
+	part := *m
+	part.t = t
+	return &part
+}
+
+// part is a test that can share a machine with others.
+type part struct {
+	name string
+	run  func(t *testing.T, m *machine)
+}
+
+// runParts runs the parts one after another: each finds the machine as the one
+// before left it.
+func (m *machine) runParts(parts ...part) {
+	for _, p := range parts {
+		m.t.Run(p.name, func(t *testing.T) { p.run(t, m.in(t)) })
+	}
+}
+
 func (m *machine) within(d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), d, fmt.Errorf("not within %v", d))
 	m.t.Cleanup(cancel)

@@ -15,7 +15,6 @@ import (
 	"github.com/testudo-os/testudo/pkg/api"
 	"github.com/testudo-os/testudo/pkg/api/conform"
 	"github.com/testudo-os/testudo/pkg/layout"
-	"github.com/testudo-os/testudo/pkg/qemu"
 )
 
 // teller counts aloud, ten times a second.
@@ -155,9 +154,7 @@ services:
     entrypoint: [/bin/busybox, "yes", "I have nothing to say, and I say it a hundred thousand times a second, for as long as I am let"]
 `
 
-func TestAFloodingServiceIsNotHeldUpAndHoldsUpNobody(t *testing.T) {
-	t.Parallel()
-	m := boot(t, setup{})
+func aFloodingServiceIsNotHeldUpAndHoldsUpNobody(t *testing.T, m *machine) {
 	root := m.login("root")
 	root.waitReady(coreServices()...)
 	root.addService("teller", teller)
@@ -196,6 +193,7 @@ func TestAFloodingServiceIsNotHeldUpAndHoldsUpNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	whole(t, lines)
+	root.run("ros service stop flood teller")
 	if size := root.run("du -sk " + layout.ServiceLogs + "/flood | cut -f1"); atoi(t, size) > 5<<10 {
 		t.Errorf("the flood's log takes %s KiB", strings.TrimSpace(size))
 	}
@@ -313,11 +311,7 @@ func (r *syslogReceiver) told() (numbers []int, kernel bool) {
 	return numbers, kernel
 }
 
-func TestLogsAreForwardedAndAnOutageLosesNothing(t *testing.T) {
-	t.Parallel()
-	before := receiveSyslog(t, "127.0.0.1:0")
-	port := before.listener.Addr().(*net.TCPAddr).Port
-	m := boot(t, setup{network: qemu.UserNet, cloudConfig: fmt.Sprintf("testudo:\n  logging:\n    remote: [\"tcp://10.0.2.2:%d\"]\n", port)})
+func theStoreGoesOn(t *testing.T, m *machine, before *syslogReceiver, port int) {
 	root := m.login("root")
 	root.waitReady(coreServices()...)
 	root.addService("teller", teller)
@@ -355,9 +349,7 @@ func TestLogsAreForwardedAndAnOutageLosesNothing(t *testing.T) {
 	}
 }
 
-func TestTheAPIAnswersAsItsDocumentSays(t *testing.T) {
-	t.Parallel()
-	m := boot(t, setup{})
+func theAPIAnswersAsItsDocumentSays(t *testing.T, m *machine) {
 	root := m.login("root")
 	root.waitReady(coreServices()...)
 	operations, err := conform.Operations()

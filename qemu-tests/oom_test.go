@@ -8,9 +8,8 @@ import (
 
 // Without a word of their own services would inherit containerd's score, and
 // the kernel would spare a leaking service and kill what is innocent.
-func TestTheKernelSparesOnlyTheServicesThatSaySo(t *testing.T) {
-	t.Parallel()
-	root := boot(t, setup{full: true}).login("root")
+func theKernelSparesOnlyTheServicesThatSaySo(t *testing.T, m *machine) {
+	root := m.login("root")
 	root.waitReady(append(coreServices(), "docker")...)
 	spared := map[string]int{"docker": -500, "network": -800, "syslog": -300, "udev": -900}
 	out := root.run(`for p in /proc/[0-9]*; do

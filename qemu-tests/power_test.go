@@ -13,17 +13,6 @@ const diskSize = 2 << 30
 // autoformat lets the machine take an empty disk for its state.
 const autoformat = layout.ArgAutoformat + "=true"
 
-func TestPoweroffFromSSHLeavesACleanStateDisk(t *testing.T) {
-	t.Parallel()
-	disk := newDisk(t, diskSize)
-	m := boot(t, setup{disks: disks(disk), args: autoformat})
-	ros := m.login("ros")
-	ros.waitReady(coreServices()...)
-	ros.run("sh -c 'echo kept > ~/kept'")
-	powerOff(m)
-	m.h.checkDisk(t, disk)
-}
-
 // powerOff switches a machine off by ssh.
 func powerOff(m *machine) {
 	m.t.Helper()
@@ -33,9 +22,7 @@ func powerOff(m *machine) {
 	m.waitExit()
 }
 
-func TestThePowerButtonPowersOff(t *testing.T) {
-	t.Parallel()
-	m := boot(t, setup{})
+func thePowerButtonPowersOff(t *testing.T, m *machine) {
 	ros := m.login("ros")
 	ros.waitReady(coreServices()...)
 	if err := m.PowerButton(m.within(commandTime)); err != nil {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/testudo-os/testudo/pkg/api"
 	"github.com/testudo-os/testudo/pkg/layout"
-	"github.com/testudo-os/testudo/pkg/qemu"
 )
 
 // What people declare and choose on a machine is in force after a reboot, key
@@ -115,13 +114,13 @@ func TestServiceFilesOfOnesOwn(t *testing.T) {
 	}
 }
 
-func TestAPlainComposeFileIsAServiceOfTheUserRuntime(t *testing.T) {
-	t.Parallel()
-	m := boot(t, setup{full: true, disks: disks(newDisk(t, 4<<30)), args: autoformat, forwards: []qemu.Forward{{Guest: 8080}}})
+func aPlainComposeFileIsAServiceOfTheUserRuntime(t *testing.T, m *machine) {
 	ros := m.login("ros")
 	ros.waitReady("console", "network", "docker")
-	ros.put("/tmp/image.tar", "644", dockerArchive(t))
-	ros.run("docker load -i /tmp/image.tar")
+	if _, err := ros.try("docker image inspect guest:1"); err != nil {
+		ros.put("/tmp/image.tar", "644", dockerArchive(t))
+		ros.run("docker load -i /tmp/image.tar")
+	}
 	ros.put("/tmp/web.yaml", "644", []byte(`services:
   web:
     image: guest:1

@@ -12,7 +12,7 @@ func disks(d ...qemu.Disk) []qemu.Disk { return d }
 // identity is what makes a machine the same one after a reboot.
 const identity = "cat /etc/machine-id; for f in /etc/ssh/ssh_host_*_key.pub; do cat $f; done; cat ~/kept"
 
-func TestStateOutlivesAReboot(t *testing.T) {
+func TestStateOutlivesAPowerOffWhichLeavesItClean(t *testing.T) {
 	t.Parallel()
 	disk := newDisk(t, diskSize)
 	first := boot(t, setup{disks: disks(disk), args: autoformat})
@@ -23,10 +23,8 @@ func TestStateOutlivesAReboot(t *testing.T) {
 	}
 	ros.run("sh -c 'echo kept > ~/kept; sudo touch /etc/lost /run/lost'")
 	before := ros.run(identity)
-	if _, err := ros.try("sudo ros poweroff"); err != nil && !isGone(err) {
-		t.Log(err)
-	}
-	first.waitExit()
+	powerOff(first)
+	first.h.checkDisk(t, disk)
 
 	second := boot(t, setup{disks: disks(disk)})
 	ros = second.login("ros")
@@ -38,9 +36,7 @@ func TestStateOutlivesAReboot(t *testing.T) {
 	}
 }
 
-func TestWithoutAStateDiskEverythingLivesInRAMAndSaysSo(t *testing.T) {
-	t.Parallel()
-	m := boot(t, setup{})
+func withoutAStateDiskEverythingLivesInRAMAndSaysSo(t *testing.T, m *machine) {
 	ros := m.login("ros")
 	if st := ros.status(); st.Machine.StateMode != "ram" || st.Machine.StateReason == "" {
 		t.Errorf("machine: %+v", st.Machine)

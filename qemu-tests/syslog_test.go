@@ -145,18 +145,30 @@ func TestTheSystemLogIsForwardedByUDP(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t)
 	r.udp()
-	m := boot(t, setup{network: qemu.UserNet, cloudConfig: "hostname: forwards\ntestudo:\n  syslog:\n    remote: 10.0.2.2:" + r.port() + "\n"})
+	m := boot(t, setup{network: qemu.UserNet, allow: `Mars/Base`,
+		cloudConfig: "hostname: forwards\ntimezone: Mars/Base\ntestudo:\n  syslog:\n    remote: 10.0.2.2:" + r.port() + "\n"})
 	ros := m.login("ros")
 	ros.waitReady("network", "syslog")
 	ros.run("logger -t app -p local3.err hello")
 	r.expect(rfc5424("155", `app - - - +hello\n?$`))
+	m.runParts(part{"an unknown time zone is reported, and UTC is used", anUnknownTimeZoneIsReportedAndUTCIsUsed})
 }
 
-func TestTheSystemLogIsForwardedByTCPAndWaitsWhileTheReceiverIsAway(t *testing.T) {
+func TestLogsAreSentElsewhereByTCP(t *testing.T) {
 	t.Parallel()
-	r := newReceiver(t)
-	r.tcp()
-	m := boot(t, setup{network: qemu.UserNet, cloudConfig: "hostname: forwards\ntestudo:\n  syslog:\n    remote: tcp://10.0.2.2:" + r.port() + "\n"})
+	system := newReceiver(t)
+	system.tcp()
+	store := receiveSyslog(t, "127.0.0.1:0")
+	port := store.listener.Addr().(*net.TCPAddr).Port
+	m := boot(t, setup{network: qemu.UserNet, cloudConfig: fmt.Sprintf(
+		"hostname: forwards\ntestudo:\n  syslog:\n    remote: tcp://10.0.2.2:%s\n  logging:\n    remote: [\"tcp://10.0.2.2:%d\"]\n", system.port(), port)})
+	m.runParts(
+		part{"the system log waits while the receiver is away", func(t *testing.T, m *machine) { theSystemLogWaits(m, system) }},
+		part{"the store goes on where it was after an outage", func(t *testing.T, m *machine) { theStoreGoesOn(t, m, store, port) }},
+	)
+}
+
+func theSystemLogWaits(m *machine, r *receiver) {
 	ros := m.login("ros")
 	ros.waitReady("network", "syslog")
 	// The kernel spoke before there was a network.

@@ -12,9 +12,17 @@ import (
 	"github.com/testudo-os/testudo/pkg/qemu"
 )
 
-func TestTheTimeZoneIsEveryones(t *testing.T) {
+func TestTheTime(t *testing.T) {
 	t.Parallel()
-	ros := boot(t, setup{cloudConfig: "timezone: Asia/Tokyo\n"}).login("ros")
+	m := boot(t, setup{network: qemu.UserNet, cloudConfig: "timezone: Asia/Tokyo\nntp:\n  servers: [192.0.2.1]\n"})
+	m.runParts(
+		part{"the time zone is everyone's", theTimeZoneIsEveryones},
+		part{"time servers of the configuration and of DHCP are asked", timeServersAreAsked},
+	)
+}
+
+func theTimeZoneIsEveryones(t *testing.T, m *machine) {
+	ros := m.login("ros")
 	ros.waitReady("syslog")
 	if got := ros.run("date '+%Z %z'"); got != "JST +0900\n" {
 		t.Errorf("date says %q", got)
@@ -35,9 +43,8 @@ func TestTheTimeZoneIsEveryones(t *testing.T) {
 	}
 }
 
-func TestAnUnknownTimeZoneIsReportedAndUTCIsUsed(t *testing.T) {
-	t.Parallel()
-	ros := boot(t, setup{cloudConfig: "timezone: Mars/Base\n", allow: `Mars/Base`}).login("ros")
+func anUnknownTimeZoneIsReportedAndUTCIsUsed(t *testing.T, m *machine) {
+	ros := m.login("ros")
 	if got := ros.run("date '+%Z %z'"); got != "UTC +0000\n" {
 		t.Errorf("date says %q", got)
 	}
@@ -46,11 +53,9 @@ func TestAnUnknownTimeZoneIsReportedAndUTCIsUsed(t *testing.T) {
 	}
 }
 
-func TestTimeServersOfTheConfigurationAndOfDHCPAreAsked(t *testing.T) {
-	t.Parallel()
+func timeServersAreAsked(t *testing.T, m *machine) {
 	const ahead = 5 * time.Hour
 	port := timeServer(t, ahead)
-	m := boot(t, setup{network: qemu.UserNet, cloudConfig: "ntp:\n  servers: [192.0.2.1]\n"})
 	root := m.login("root")
 	root.waitReady("network", "ntp")
 	chronyc := "nsenter -m -t $(pidof chronyd) chronyc -h /run/chrony/chronyd.sock -n "

@@ -80,7 +80,7 @@ func build(ctx context.Context, o buildOptions) error {
 		{"initial ramfs", func() error { return b.writeVariants(ctx, o) }},
 		{"disk image", func() error { return b.writeDisk(ctx, o.variants[0]) }},
 		{"OCI layout", func() error { return b.writeOCI() }},
-		{"checksums", func() error { return writeChecksums(distDir) }},
+		{"checksums", func() error { return writeChecksums(distDir, filepath.Join(cacheDir, "checksums.json")) }},
 	} {
 		if err := step.run(); err != nil {
 			return fmt.Errorf("build %s: %w", step.name, err)

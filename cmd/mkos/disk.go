@@ -28,7 +28,7 @@ const installedArguments = "console=tty0 console=ttyS0,115200 panic=30"
 // The disk image's parts. The file is sparse; on a larger disk the state grows.
 const (
 	espSize   = 1 << 30 // three releases and what is left of the next
-	stateSize = 3 << 30
+	stateSize = 1 << 30
 )
 
 // loaderConf is systemd-boot's configuration (loader.conf(5)): time for a
@@ -36,7 +36,12 @@ const (
 const loaderConf = "timeout 2\nconsole-mode keep\n"
 
 // diskName is the disk image's file in dist/.
-func diskName(version string) string { return "testudo-" + version + "-amd64.raw" }
+func diskName(variant, version string) string {
+	if variant == "default" {
+		return "testudo-" + version + "-amd64.raw"
+	}
+	return "testudo-" + variant + "-" + version + "-amd64.raw"
+}
 
 // writeDisk makes the disk image of an installed system, unless it is there.
 func (b *builder) writeDisk(ctx context.Context, variant string) error {
@@ -72,7 +77,7 @@ func (b *builder) writeDisk(ctx context.Context, variant string) error {
 			{Path: path.Join(layout.ESPSystem, image.RootHash+".img"), Source: image.Path},
 		},
 	}
-	file := filepath.Join(distDir, diskName(version))
+	file := filepath.Join(distDir, diskName(variant, version))
 	record := filepath.Join(work, filepath.Base(file)+".made")
 	id, err := content.ID()
 	if err != nil || untouched(file, record, id) {

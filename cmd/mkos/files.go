@@ -2,15 +2,11 @@ package main
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-	"strings"
 )
 
 // parseFlags parses flags that take no further arguments.
@@ -53,40 +49,4 @@ func copyIfChanged(to, from string) error {
 		_, err := f.Write(data)
 		return err
 	})
-}
-
-// writeChecksums lists the files of dir in the form of sha256sum.
-func writeChecksums(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	var text strings.Builder
-	for _, e := range entries {
-		if !e.Type().IsRegular() || e.Name() == "SHA256SUMS" || strings.HasPrefix(e.Name(), ".") {
-			continue
-		}
-		sum, err := fileSum(filepath.Join(dir, e.Name()))
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(&text, "%s  %s\n", sum, e.Name())
-	}
-	return writeAtomic(filepath.Join(dir, "SHA256SUMS"), func(f *os.File) error {
-		_, err := f.WriteString(text.String())
-		return err
-	})
-}
-
-func fileSum(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }
