@@ -203,8 +203,8 @@ func (b *backend) RollbackConfig(ctx context.Context, o api.ConfigRollback) (api
 	return c.apply(ctx, entry)
 }
 
-// target is the entry to go back to: by default the last one whose files are
-// others than those of now.
+// target is the entry to go back to: by default the last one without mistakes
+// whose files are others than those of now.
 func (b *backend) target(id int) (confstore.Entry, error) {
 	if id != 0 {
 		entry, err := b.config.store.Entry(id)
@@ -222,7 +222,10 @@ func (b *backend) target(id int) (confstore.Entry, error) {
 		return confstore.Entry{}, err
 	}
 	for _, e := range slices.Backward(entries) {
-		if e.ID != now.ID && !maps.Equal(e.Files, now.Files) {
+		if e.ID == now.ID || maps.Equal(e.Files, now.Files) {
+			continue
+		}
+		if _, err := merged(e); err == nil {
 			return e, nil
 		}
 	}
