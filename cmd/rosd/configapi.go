@@ -81,7 +81,11 @@ func (b *backend) EditConfig(_ context.Context, o api.ConfigEdit) (api.ConfigEnt
 	if err != nil {
 		return api.ConfigEntry{}, err
 	}
-	return b.entryRow(entry), nil
+	row := b.entryRow(entry)
+	if key, err := config.ParseKey(o.Key); err == nil {
+		row.Overridden = c.current.Load().Above.Has(key)
+	}
+	return row, nil
 }
 
 // editor gives what an edit does to a text, and how the history calls it.

@@ -202,7 +202,10 @@ func appliedRows(plan []reconfigure.Action) api.ConfigApplied {
 // status is for `ros status`.
 func (c *configuration) status() api.ConfigStatus {
 	r := c.current.Load()
-	s := api.ConfigStatus{Datasource: r.Datasource, Instance: r.InstanceID, Refused: append([]string{}, r.Refused...)}
+	s := api.ConfigStatus{Datasource: r.Datasource, Instance: r.InstanceID, Refused: append([]string{}, r.Refused...), Notes: []string{}}
+	for _, n := range r.Config.Notes {
+		s.Notes = append(s.Notes, n.String())
+	}
 	if trial, err := c.store.Trial(); err == nil {
 		until := time.Now().Add(trial.Deadline - c.uptime()).Round(time.Second).UTC()
 		s.TryUntil = &until
