@@ -1,7 +1,7 @@
 package reconfigure
 
 var when = map[Kind]When{
-	Hostname: Live, Timezone: Live, Modules: Live, Sysctl: Live, Disks: Live, Registry: Live, Logging: Live, Console: Live, Services: Live, Restart: Interrupts,
+	Hostname: Live, Timezone: Live, Modules: Live, Sysctl: Live, Disks: Live, Network: Live, Registry: Live, Logging: Live, Console: Live, Services: Live, Restart: Interrupts,
 	Next: Reboot, NextLogin: Login, Instance: NewInstance, Nothing: Live,
 }
 
@@ -49,6 +49,8 @@ var rules = []rule{
 	{key: "testudo.services", kind: Services},
 	{key: "testudo.console.autologin", kind: Console},
 	{key: "testudo.console.autologin", kind: NextLogin},
+	{key: "network", kind: Network},
+	{key: "testudo.network", kind: Network},
 	{key: "testudo.modules", kind: Modules},
 	{key: "testudo.sysctl", kind: Sysctl},
 	{key: "testudo.syslog", kind: Restart, service: "syslog"},
