@@ -32,6 +32,8 @@ var rules = []rule{
 	{key: "ca_certs", kind: Restart, service: "docker"},
 	{key: "random_seed", kind: Next},
 	{key: "device_aliases", kind: Next},
+	{key: "disk_setup", kind: Next},
+	{key: "growpart", kind: Next},
 	{key: "fs_setup", kind: Next},
 	{key: "mounts", kind: Disks},
 	{key: "mount_default_fields", kind: Disks},
