@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -37,8 +38,10 @@ write_files:
   - {path: /etc/chrony/given.conf, content: "# given\n", service: ntp}
   - {path: /etc/blob, encoding: gz+b64, content: H4sIAAAAAAAC/0vOSSwuVkjOLyoo5gIA3R28gAwAAAA=}
 device_aliases: {data: /dev/vdb}
-fs_setup: [{device: data, filesystem: ext4, label: DATA}]
-mounts: [[LABEL=DATA, /mnt/data, auto, "defaults,noexec"]]
+disk_setup: {data: {table_type: gpt, layout: [[40, 82], 60]}}
+fs_setup: [{device: data.1, filesystem: swap}, {device: data.2, filesystem: ext4, label: DATA}]
+mounts: [[data.1, none, swap, sw], [LABEL=DATA, /mnt/data, auto, "defaults,noexec"]]
+growpart: {devices: [/, data.2]}
 swap: {filename: /swapfile, size: 32M}
 runcmd: ["echo run > /root/run", [sh, -c, "echo $0 > /root/argv", word]]
 bootcmd: ["echo boot >> /root/boot"]
@@ -70,7 +73,7 @@ testudo:
 		"sudo stat -c '%a %U:%G' /etc/hello":            "640 root:adm",
 		"sudo stat -c %U:%G /home/ann/late":             "ann:ann",
 		"cat /etc/blob":                                 "class",
-		"mount | grep /mnt/data":                        "/dev/vdb on /mnt/data type ext4 (rw,nosuid,nodev,noexec",
+		"mount | grep /mnt/data":                        "/dev/vdb2 on /mnt/data type ext4 (rw,nosuid,nodev,noexec",
 		"cat /proc/swaps":                               "/var/lib/testudo/swap/swapfile",
 		"cat /proc/sys/net/ipv4/ip_forward":             "1",
 		"cat /proc/sys/vm/swappiness":                   "7",
@@ -104,17 +107,49 @@ testudo:
 			t.Errorf("%s shows a secret", command)
 		}
 	}
+	if out := ros.run("cat /proc/swaps"); !strings.Contains(out, "/dev/vdb1") {
+		t.Errorf("swap: %s", out)
+	}
+	sizes := "cat /sys/class/block/vdb2/size; df -k --output=size /var/lib/testudo | tail -n 1"
+	before := numbersIn(t, ros.run(sizes))
 	ros.run("echo kept | sudo tee /mnt/data/kept")
 	if _, err := ros.try("sudo ros poweroff"); err != nil && !isGone(err) {
 		t.Log(err)
 	}
 	m.waitExit()
+	m.h.checkDisk(t, disk) // swap on it was given up in time
 
+	// Larger disks: the partition behind which there is room now grows, and so
+	// does the state's file system.
+	for path, size := range map[string]int64{data.Path: 384 << 20, disk.Path: diskSize + 512<<20} {
+		if err := os.Truncate(path, size); err != nil {
+			t.Fatal(err)
+		}
+	}
 	second := boot(t, setup{disks: disks(disk, data), cloudConfig: config})
 	ros = second.login("ros")
+	ros.waitReady(coreServices()...)
+	if after := numbersIn(t, ros.run(sizes)); after[0] < before[0]+(100<<20)/512 || after[1] < before[1]+(400<<10) {
+		t.Errorf("sizes before %v, after %v", before, after)
+	}
+	if st := ros.status(); len(st.Problems) > 0 {
+		t.Errorf("problems: %q", st.Problems)
+	}
 	if out := ros.run("cat /mnt/data/kept; sudo cat /root/boot; cat /proc/swaps"); !strings.HasPrefix(out, "kept\nboot\nboot\n") || !strings.Contains(out, "/swapfile") {
 		t.Errorf("after a reboot: %q", out)
 	}
+}
+
+func numbersIn(t *testing.T, text string) (out []int64) {
+	t.Helper()
+	for word := range strings.FieldsSeq(text) {
+		n, err := strconv.ParseInt(word, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, n)
+	}
+	return out
 }
 
 // What people change on a running machine is in force without a reboot, goes
