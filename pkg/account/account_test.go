@@ -254,6 +254,10 @@ func TestTheDefaultUserByAnotherName(t *testing.T) {
 	if got.Keys["admin"] != "ssh-rsa AAAA1\nssh-rsa AAAA2\n" || got.Keys["ros"] != "" || !strings.Contains(got.Sudoers, "admin ALL=") {
 		t.Errorf("keys %q, sudoers %s", got.Keys, got.Sudoers)
 	}
+	without := Plan(parse(t, "users: [default]\nuser: {name: admin, sudo: null}"), image, Allocated{}, fixed{})
+	if without.Sudoers != "" {
+		t.Errorf("sudo: null: %s", without.Sudoers)
+	}
 	if l := lineOf(got.Shadow, "admin"); !strings.HasPrefix(l, "admin:$6$salt$x:") {
 		t.Errorf("got %s", l)
 	}

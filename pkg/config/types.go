@@ -57,9 +57,9 @@ type User struct {
 	Default           bool     `yaml:"-" json:"default,omitempty"` // the entry is the word "default"
 	Name              string   `yaml:"name" json:"name,omitempty"`
 	Gecos             string   `yaml:"gecos" json:"gecos,omitempty"`
-	Groups            WordList `yaml:"groups" json:"groups,omitempty"`
+	Groups            WordList `yaml:"groups" json:"groups,omitzero"`
 	PrimaryGroup      string   `yaml:"primary_group" json:"primary_group,omitempty"`
-	Sudo              Sudo     `yaml:"sudo" json:"sudo,omitempty"`
+	Sudo              Sudo     `yaml:"sudo" json:"sudo,omitzero"`
 	Shell             string   `yaml:"shell" json:"shell,omitempty"`
 	SSHAuthorizedKeys []string `yaml:"ssh_authorized_keys" json:"ssh_authorized_keys,omitempty"`
 	Passwd            Secret   `yaml:"passwd" json:"passwd,omitempty"`               // a crypt(5) hash
