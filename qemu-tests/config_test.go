@@ -303,3 +303,18 @@ func TestBrokenConfigurationsReachALogin(t *testing.T) {
 		t.Errorf("mended, and still:\n%s", out)
 	}
 }
+
+func TestBrokenUserDataReachesALogin(t *testing.T) {
+	t.Parallel()
+	m := boot(t, setup{cloudConfig: "hostnam: x\nusers: [{name: 1}]\n"})
+	shell := m.shell()
+	out := shell.run("ros status; echo exit $?")
+	for _, want := range []string{"user-data:4:1: hostnam: unknown key", "users[0].name: found the number 1", "user-data is refused, and no last good content is there", "exit 1"} {
+		if !strings.Contains(strings.ReplaceAll(out, "\n", " "), want) {
+			t.Errorf("ros status does not say %q:\n%s", want, out)
+		}
+	}
+	if out := shell.run("sudo ros config set hostname mended && sudo ros config apply && hostname"); !strings.Contains(out, "\nmended") {
+		t.Errorf("mending it: %s", out)
+	}
+}

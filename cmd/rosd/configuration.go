@@ -59,11 +59,14 @@ func openConfiguration(ctx context.Context, log *slog.Logger) (*configuration, e
 	return c, nil
 }
 
-// settle notes that the files as they are, which were just read, are in force.
-// What is on trial is not what to go back to.
+// settle notes that the files as they are, which were just read, are in force:
+// they are what to go back to. Neither what is on trial is, nor what has
+// mistakes.
 func (c *configuration) settle() {
 	entry, err := c.store.Record("changed by hand")
-	if _, trial := c.store.Trial(); err == nil && errors.Is(trial, confstore.ErrNone) {
+	_, trial := c.store.Trial()
+	_, mistakes := merged(entry)
+	if err == nil && mistakes == nil && errors.Is(trial, confstore.ErrNone) {
 		err = c.store.SetApplied(entry.ID)
 	}
 	c.note(err)

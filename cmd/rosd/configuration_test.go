@@ -54,7 +54,7 @@ func (m *configured) restart() {
 		}
 		cfg, err := merged(confstore.Entry{Files: files})
 		if err != nil {
-			return nil, err
+			return &config.Resolved{}, nil // refused, as settings.Load does
 		}
 		return &config.Resolved{Config: *cfg, Own: *cfg}, nil
 	}
@@ -228,5 +228,31 @@ func TestRollbackAndHistoryShowNoSecrets(t *testing.T) {
 	}
 	if _, err := m.RollbackConfig(t.Context(), api.ConfigRollback{To: 99}); !errors.Is(err, api.ErrNotFound) {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestATrialNeverGoesBackToMistakes(t *testing.T) {
+	m := newConfigured(t)
+	m.set("hostname", "old")
+	m.apply(api.ConfigApply{})
+	file := filepath.Join(m.dir, "cloud-config.yaml")
+	for _, text := range []string{"hostnam: broken\n", "hostname: new\n"} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(text, "hostnam:") {
+			m.boot = "two"
+			m.restart()
+		}
+	}
+	m.apply(api.ConfigApply{Try: time.Minute})
+	if m.hostname() != "new" {
+		t.Fatalf("got %q", m.hostname())
+	}
+	m.config.disarm()
+	m.boot = "three"
+	m.restart()
+	if m.hostname() != "old" {
+		t.Errorf("it went back to %q", m.hostname())
 	}
 }

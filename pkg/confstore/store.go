@@ -79,8 +79,8 @@ func Open(o Options) (*Store, []string, error) {
 	}
 	switch trial, err := s.trial(); {
 	case errors.Is(err, ErrNone):
-	case err != nil:
-		errs = append(errs, err)
+	case err != nil: // damaged: it must not be in the way for ever
+		errs = append(errs, err, os.Remove(s.path(trialFile)))
 	case trial.BootID != o.BootID || o.Uptime() >= trial.Deadline:
 		if _, err := s.goBack(trial); err != nil {
 			errs = append(errs, err)

@@ -171,6 +171,11 @@ func TestADamagedEntryStopsNothing(t *testing.T) {
 	m.set("a")
 	m.write(".history/000002.json", "{")
 	m.write(".history/applied", "?")
+	m.write(".history/trial.json", "{")
+	m.write(".history/pending.json", "{")
+	if _, _, err := Open(m.options); err == nil {
+		t.Error("nobody is told")
+	}
 	m.restart()
 	if e := m.set("b"); e.ID < 3 {
 		t.Errorf("entry %d", e.ID)
