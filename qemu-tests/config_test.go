@@ -166,6 +166,7 @@ func TestTheConfigurationChangesLive(t *testing.T) {
 	ros.run("ros config merge /tmp/more.yaml")
 	ros.run("ros config set hostname old")
 	ros.run("ros config set testudo.services.variables.TOKEN geheim")
+	ros.run("ros config set timezone Asia/Tokyo")
 	if out, err := ros.try("ros config set hostname a_b 2>&1"); err == nil || !strings.Contains(out, "want a host name") {
 		t.Errorf("an impossible value: %v %s", err, out)
 	}
@@ -179,7 +180,7 @@ func TestTheConfigurationChangesLive(t *testing.T) {
 		t.Error("the dry run did it")
 	}
 	ros.run("ros config apply")
-	if out := ros.run("hostname; cat /proc/sys/vm/swappiness; ros config diff"); out != "old\n11\nNo difference.\n" {
+	if out := ros.run("hostname; cat /proc/sys/vm/swappiness; date +%Z; ros config diff"); out != "old\n11\nJST\nNo difference.\n" {
 		t.Errorf("applied: %q", out)
 	}
 	if out := first.login("ann").run("id -un"); out != "ann\n" {

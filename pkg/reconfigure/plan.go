@@ -117,9 +117,9 @@ func (a Action) what(fresh *config.Config) string {
 		return "keep the machine's name until the next boot"
 	case Timezone:
 		if fresh.Timezone == "" {
-			return "set the time zone to UTC; a running service sees it when it restarts"
+			return "set the time zone to UTC; services of yours see it when they restart"
 		}
-		return "set the time zone to " + fresh.Timezone + "; a running service sees it when it restarts"
+		return "set the time zone to " + fresh.Timezone + "; services of yours see it when they restart"
 	case Modules:
 		return "load kernel modules; one that is no longer named stays until the next boot"
 	case Sysctl:

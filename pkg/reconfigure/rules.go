@@ -16,6 +16,8 @@ var rules = []rule{
 	{key: "preserve_hostname", kind: Hostname},
 	{key: "manage_etc_hosts", kind: Console},
 	{key: "timezone", kind: Timezone},
+	{key: "timezone", kind: Console},
+	{key: "timezone", kind: Restart, service: "syslog"},
 	{key: "locale", kind: Console},
 	{key: "users", kind: Console},
 	{key: "user", kind: Console},
