@@ -97,7 +97,7 @@ func root() *command {
 			},
 		}},
 		{
-			name: "status", summary: "Say how the machine is; exit code 1 when not healthy",
+			name: "status", summary: "Say how the machine is; exit code 1 when not healthy, or its configuration is refused",
 			example: "ros status", flags: plain(status),
 		},
 		{
@@ -124,19 +124,61 @@ func root() *command {
 		}},
 		{name: "config", sub: []*command{
 			{
-				name: "export", summary: "Show the configuration in force, without secrets",
-				example: "ros config export", flags: plain(configExport),
+				name: "get", args: "[KEY]", summary: "Show the configuration in force, or one key of it, without secrets", max: 1, formats: text,
+				example: "ros config get testudo.console.autologin", flags: configGet,
+			},
+			{
+				name: "set", args: "KEY VALUE", summary: "Set a key in the machine's own file; comments in it stay", min: 2, max: 2,
+				example: "ros config set hostname tortoise", flags: plain(configSet),
+			},
+			{
+				name: "unset", args: "KEY", summary: "Take a key out of the machine's own file", min: 1, max: 1,
+				example: "ros config unset ntp.servers", flags: plain(configUnset),
+			},
+			{
+				name: "merge", args: "FILE", summary: "Lay a file over the machine's own (- for standard input)", min: 1, max: 1,
+				example: "ros config merge cloud-config.yaml", flags: plain(configMerge),
+			},
+			{
+				name: "edit", summary: "Edit the machine's own file; one with mistakes is not taken",
+				example: "ros config edit", flags: plain(configEdit),
+			},
+			{
+				name: "diff", args: "[ENTRY [ENTRY]]", summary: "Show what `apply` would change; or how two states of the machine's files differ", max: 2, formats: text,
+				example: "ros config diff 3", flags: plain(configDiff),
+			},
+			{
+				name: "apply", summary: "Put the changed configuration in force, as far as it changed",
+				example: "ros config apply --try 2m", flags: configApply,
+			},
+			{
+				name: "confirm", summary: "Keep what `apply --try` put in force",
+				example: "ros config confirm", flags: plain(configConfirm),
+			},
+			{
+				name: "history", summary: "List the states of the machine's files, and what led to each",
+				example: "ros config history", flags: plain(configHistory),
+			},
+			{
+				name: "rollback", args: "[ENTRY]", summary: "Put an earlier state of the machine's files in force", max: 1,
+				example: "ros config rollback", flags: plain(configRollback),
+			},
+			{
+				name: "export", summary: "Show the configuration in force as a file, without secrets", formats: text,
+				example: "ros config export --full > machine.yaml", flags: configExport,
 			},
 			{
 				name: "validate", args: "FILE", summary: "Check a configuration file (- for standard input)", min: 1, max: 1,
 				example: "ros config validate cloud-config.yaml", flags: plain(configValidate),
 			},
-			{name: "schema", sub: []*command{
-				{
-					name: "services", summary: "Print the JSON Schema of service files",
-					example: "ros config schema services > services.json", flags: plain(schemaServices),
-				},
-			}},
+			{
+				name: "import", args: "FILE", summary: "Translate a configuration of RancherOS, and say what became of each key", min: 1, max: 1, formats: text,
+				example: "ros config import cloud-config.yaml > new.yaml", flags: plain(configImport),
+			},
+			{
+				name: "schema", args: "[config|services]", summary: "Print the JSON Schema of configuration files, or of service files", max: 1,
+				example: "ros config schema > config.json", flags: plain(configSchema),
+			},
 		}},
 		{
 			name: "reboot", summary: "Stop everything in order and start the machine again",

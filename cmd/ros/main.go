@@ -23,7 +23,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	s := &session{
 		in: os.Stdin, out: os.Stdout, err: os.Stderr, now: time.Now, socket: layout.APISocket,
-		terminal: isTerminal(os.Stdout), interval: time.Second,
+		terminal: isTerminal(os.Stdout), interval: time.Second, editor: runEditor,
 	}
 	s.color = s.terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	code := run(ctx, s, os.Args)

@@ -44,6 +44,9 @@ func fake(healthy bool) http.Handler {
 	st := api.Status{Hostname: "tortoise", Version: version, Healthy: healthy, Uptime: 192.4, Problems: []string{}, Services: services()[1:], Machine: api.Machine{StateDevice: "/dev/vda", StateMode: "disk"},
 		Disks: []api.Disk{{Path: "/state", Device: "/dev/vda", Size: 4 << 30, Free: 3 << 30}}, Addresses: []api.Address{{Interface: "eth0", Address: "10.0.2.15/24"}}}
 	if !healthy {
+		st.Config.Refused = []string{"/var/lib/testudo/config/cloud-config.yaml is refused, its last good content is used"}
+		until := boot.Add(time.Hour)
+		st.Config.TryUntil = &until
 		st.Problems = []string{"/var/lib/testudo/config/cloud-config.yaml:2:1: hostnam: unknown key", "service docker: crash-loop"}
 		st.Services = services()
 		st.Services[1].Ready, st.Services[1].State = false, api.StateStarting
@@ -81,6 +84,46 @@ func fake(healthy bool) http.Handler {
 		_ = encoder.Encode(api.SystemEvent{Time: boot.Add(time.Second), Kind: "service", Name: "docker", State: api.StateCrashLoop, Reason: "exit 1", ExitCode: &exit})
 	})
 	answer("GET /v1/config", json.RawMessage(`{"hostname":"tortoise","users":[{"default":true},{"name":"ann","passwd":"[redacted]"}],"testudo":{"console":{"autologin":["ttyS0"]}}}`))
+	entry := api.ConfigEntry{ID: 4, Time: boot, Change: "set hostname", Files: []string{"cloud-config.yaml"}}
+	answer("GET /v1/config/file", api.ConfigFile{Path: "/var/lib/testudo/config/cloud-config.yaml", Text: "#cloud-config\nhostname: tortoise\n", Base: 3})
+	mux.HandleFunc("POST /v1/config/edit", func(w http.ResponseWriter, r *http.Request) {
+		var o api.ConfigEdit
+		_ = json.NewDecoder(r.Body).Decode(&o)
+		if o.Key == "hostname" && o.Value == "a_b" {
+			w.WriteHeader(http.StatusBadRequest)
+			_ = json.NewEncoder(w).Encode(api.Error{Message: "invalid request: set hostname: want a host name"})
+			return
+		}
+		e := entry
+		e.Overridden = o.Key == "timezone"
+		e.Change = fmt.Sprintf("%s %s %q %q %d", o.Verb, o.Key, o.Value, o.Text, o.Base)
+		_ = json.NewEncoder(w).Encode(e)
+	})
+	until := boot.Add(5 * time.Minute)
+	applied := api.ConfigApplied{Entry: 4, Reboot: true, Actions: []api.ConfigAction{
+		{What: "call the machine tortoise", When: "live", Keys: []string{"hostname"}},
+		{What: "restart ntp, which reads its files at its start", When: "restart", Keys: []string{"ntp.servers"}, Error: "it is in state crash-loop"},
+		{What: "done at the next boot", When: "reboot", Keys: []string{"bootcmd"}},
+	}}
+	mux.HandleFunc("POST /v1/config/apply", func(w http.ResponseWriter, r *http.Request) {
+		var o api.ConfigApply
+		_ = json.NewDecoder(r.Body).Decode(&o)
+		a := applied
+		if o.DryRun {
+			a.Actions = slices.Clone(a.Actions)
+			a.Actions[1].Error = ""
+		}
+		if o.Try != 0 {
+			a.TryUntil = &until
+		}
+		_ = json.NewEncoder(w).Encode(a)
+	})
+	answer("POST /v1/config/rollback", api.ConfigApplied{Entry: 5})
+	answer("POST /v1/config/confirm", entry)
+	before := entry
+	before.ID, before.Change, before.Applied = 3, "changed by hand", true
+	answer("GET /v1/config/history", []api.ConfigEntry{before, entry})
+	answer("GET /v1/config/diff", api.ConfigDiff{From: "in force", To: "next", Keys: []string{"hostname"}, Text: "--- in force\n+++ next\n@@ -1 +1 @@\n-hostname: a\n+hostname: b\n"})
 	mux.HandleFunc("POST /v1/services/{name}/{verb}", func(w http.ResponseWriter, r *http.Request) {
 		if r.PathValue("name") != "network" {
 			w.WriteHeader(http.StatusNotFound)
@@ -157,6 +200,19 @@ func ros(t *testing.T, socket, in string, argv ...string) result {
 	t.Helper()
 	var out, errs bytes.Buffer
 	s := &session{in: strings.NewReader(in), out: &out, err: &errs, socket: socket, now: func() time.Time { return boot.Add(192 * time.Second) }}
+	edits := []string{"timezone: UTC\n"}
+	if in != "" { // there are answers: the first edit is a mistake
+		edits = []string{"timezon: UTC\n", "timezone: UTC\n"}
+	}
+	s.editor = func(_ context.Context, path string) error {
+		old, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		text := strings.TrimSuffix(string(old), "timezon: UTC\n") + edits[0]
+		edits = edits[1:]
+		return os.WriteFile(path, []byte(text), 0o600)
+	}
 	code := run(t.Context(), s, argv)
 	return result{code, out.String(), errs.String()}
 }
@@ -214,6 +270,29 @@ func TestGolden(t *testing.T) {
 		{"chart-svg", healthy, "ros boot chart", "", 0},
 		{"export", healthy, "ros config export", "", 0},
 		{"export-json", healthy, "ros config export --format json", "", 0},
+		{"config-get", healthy, "ros config get hostname", "", 0},
+		{"config-get-list", healthy, "ros config get testudo.console.autologin", "", 0},
+		{"config-get-unset", healthy, "ros config get timezone", "", 1},
+		{"config-get-wrong", healthy, "ros config get hostnam", "", 2},
+		{"config-set", healthy, "ros config set hostname tortoise", "", 0},
+		{"config-set-overridden", healthy, "ros config set timezone UTC", "", 0},
+		{"config-set-json", healthy, "ros config set hostname tortoise --format json", "", 0},
+		{"config-set-wrong", healthy, "ros config set hostname a_b", "", 1},
+		{"config-unset-wrong", healthy, "ros config unset sysctl", "", 2},
+		{"config-merge-json", healthy, "ros config merge - --format json", "timezone: UTC\n", 0},
+		{"config-edit-json", healthy, "ros config edit --format json", "y\n", 0},
+		{"config-edit-given-up", healthy, "ros config edit", "n\n", 1},
+		{"config-apply", healthy, "ros config apply", "", 1},
+		{"config-apply-dry", healthy, "ros config apply --dry-run", "", 0},
+		{"config-apply-try", healthy, "ros config apply --try 2m", "", 1},
+		{"config-apply-both", healthy, "ros config apply --try 2m --dry-run", "", 2},
+		{"config-confirm", healthy, "ros config confirm", "", 0},
+		{"config-history", healthy, "ros config history", "", 0},
+		{"config-diff", healthy, "ros config diff", "", 0},
+		{"config-diff-wrong", healthy, "ros config diff one", "", 2},
+		{"config-rollback", healthy, "ros config rollback 3", "", 0},
+		{"config-import", healthy, "ros config import -", "hostname: a\nrancher: {sysctl: {a.b: 1}, console: alpine}\n", 0},
+		{"validate-notes", healthy, "ros config validate -", "hostname: a\npackages: [vim]\n", 0},
 		{"validate-good", healthy, "ros config validate -", "#cloud-config\nhostname: a\n", 0},
 		{"validate-bad", healthy, "ros config validate -", "hostnam: a\nusers: [{}]\n", 1},
 		{"validate-bad-json", healthy, "ros config validate - --format json", "hostnam: a\n", 1},
@@ -409,7 +488,7 @@ var withoutJSON = map[string]bool{
 }
 
 // Verbs that need no running system.
-var withoutRosd = map[string]bool{"ros config validate": true, "ros service validate": true, "ros config schema services": true}
+var withoutRosd = map[string]bool{"ros config validate": true, "ros service validate": true, "ros config schema": true, "ros config import": true}
 
 func TestEveryVerbsExampleSpeaksJSONAndFailsWithoutRosd(t *testing.T) {
 	socket := listen(t, fake(true))

@@ -96,13 +96,3 @@ func (s *session) report(what string, loaded *service.Set, images []string) erro
 	}
 	return nil
 }
-
-// schemaServices prints what is also in the system image.
-func schemaServices(_ context.Context, s *session, _ []string) error {
-	text, err := service.Schema()
-	if err != nil {
-		return err
-	}
-	s.printf("%s", text)
-	return nil
-}

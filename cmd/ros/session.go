@@ -22,6 +22,7 @@ type session struct {
 	terminal bool          // out is one
 	color    bool          // and may be coloured
 	interval time.Duration // between two looks at what changes
+	editor   func(ctx context.Context, path string) error
 }
 
 func (s *session) client() *api.Client { return api.NewClient(s.socket) }

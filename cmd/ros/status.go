@@ -43,7 +43,7 @@ func status(ctx context.Context, s *session, _ []string) error {
 	} else {
 		s.printf("%s", describe(st))
 	}
-	if err == nil && !st.Healthy {
+	if err == nil && (!st.Healthy || len(st.Config.Refused) > 0) {
 		err = errSilent
 	}
 	return err
@@ -72,6 +72,9 @@ func describe(st api.Status) string {
 		{"state", state(st.Machine) + room(st.Disks)},
 		{"services", tally(st.Services)},
 	}
+	if text := configuration(st.Config); text != "" {
+		rows = append(rows, []string{"config", text})
+	}
 	text := align(append(rows, network(st)...))
 	if rows := notReady(st.Services); len(rows) > 0 {
 		text += "not ready\n" + align(rows)
@@ -87,6 +90,18 @@ func describe(st api.Status) string {
 		text += "problems\n" + strings.Join(wrong, "\n") + "\n"
 	}
 	return text
+}
+
+// configuration says when what is in force is not what the sources ask for.
+func configuration(c api.ConfigStatus) string {
+	var parts []string
+	if len(c.Refused) > 0 {
+		parts = append(parts, "REFUSED: "+strings.Join(c.Refused, "; "))
+	}
+	if c.TryUntil != nil {
+		parts = append(parts, "on trial until "+c.TryUntil.Format(time.TimeOnly)+" UTC: `ros config confirm` keeps it")
+	}
+	return strings.Join(parts, "; ")
 }
 
 func state(m api.Machine) string {

@@ -15,7 +15,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/testudo-os/testudo/pkg/api"
-	"github.com/testudo-os/testudo/pkg/config"
 	"github.com/testudo-os/testudo/pkg/events"
 	"github.com/testudo-os/testudo/pkg/layout"
 	"github.com/testudo-os/testudo/pkg/logs"
@@ -31,8 +30,9 @@ type backend struct {
 	events   *events.Hub
 	files    func() *service.Set // reads the service files
 	images   *images
-	resolved *config.Resolved
+	config   *configuration
 	declared userservices.Store
+	life     context.Context // ends with rosd
 
 	declaring sync.Mutex // one change of what is declared at a time
 }
@@ -69,8 +69,6 @@ func (b *backend) Do(ctx context.Context, name string, verb api.Verb) (api.Servi
 	return b.manager.Do(ctx, name, verb)
 }
 
-func (b *backend) Config(context.Context) (any, error) { return b.resolved.Config.Redacted(), nil }
-
 // Status is the whole machine's state.
 func (b *backend) Status(ctx context.Context) (api.Status, error) {
 	services, err := b.Services(ctx)
@@ -90,7 +88,8 @@ func (b *backend) Status(ctx context.Context) (api.Status, error) {
 		status.Problems = append(status.Problems, err.Error())
 	}
 	status.Disks, status.Addresses = disks(status.Machine), addresses()
-	status.Problems = append(status.Problems, b.resolved.Problems...)
+	status.Config = b.config.status()
+	status.Problems = append(status.Problems, b.config.current.Load().Problems...)
 	problems, err := b.manager.Problems(ctx)
 	if err != nil {
 		return api.Status{}, err

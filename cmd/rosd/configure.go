@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,13 +17,18 @@ import (
 // answer must not keep services from starting.
 const configTimeout = 20 * time.Second
 
-// configure reads the configuration and puts in place what concerns the whole
-// machine: its name, its time zone, and the files services read. Nothing in it stops the
-// boot: what is wrong is in the result's Problems.
-func configure(ctx context.Context, log *slog.Logger) *config.Resolved {
+// loadSettings is configuration.load.
+func loadSettings(ctx context.Context) (*config.Resolved, error) {
+	return settings.Load(ctx, settings.Host())
+}
+
+// configure reads the configuration at rosd's start and puts in place what
+// concerns the whole machine: its name, its time zone, and the files services
+// read. Nothing in it stops the boot: what is wrong is in the result's Problems.
+func configure(ctx context.Context, c *configuration) *config.Resolved {
 	ctx, cancel := context.WithTimeout(ctx, configTimeout)
 	defer cancel()
-	resolved, err := settings.Load(ctx, settings.Host())
+	resolved, err := c.load(ctx)
 	if resolved == nil {
 		resolved = &config.Resolved{InstanceID: settings.LocalInstance}
 	}
@@ -34,16 +38,35 @@ func configure(ctx context.Context, log *slog.Logger) *config.Resolved {
 		}
 	}
 	problem(err)
-	if name := resolved.Config.Hostname; name != "" {
+	if name := resolved.Config.MachineName(); name != "" {
 		problem(unix.Sethostname([]byte(name)))
 	}
 	problem(apply.Timezone("/", resolved.Config.Timezone))
-	files, err := render.Files(&resolved.Config)
-	problem(err)
-	problem(render.Write(layout.Rendered, files))
-	problem(config.WriteResolved(layout.ResolvedConfig, resolved))
+	problem(doModules(ctx, resolved.Config.Testudo.Modules))
+	problem(apply.Sysctl(sysctlDir, resolved.Config.Testudo.Sysctl))
+	problem(stirSeed(resolved.Config.RandomSeed))
+	for _, err := range setUpDisks(ctx, resolved) {
+		problem(err)
+	}
+	for _, err := range c.put(resolved) {
+		problem(err)
+	}
 	for _, text := range resolved.Problems {
-		log.Error("configuration", "problem", text)
+		c.log.Error("configuration", "problem", text)
 	}
 	return resolved
+}
+
+// putInPlace is configuration.put: it writes what services read.
+func putInPlace(resolved *config.Resolved) (errs []error) {
+	note := func(err error) {
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	files, err := render.Files(&resolved.Config)
+	note(err)
+	note(render.Write(layout.Rendered, files))
+	note(config.WriteResolved(layout.ResolvedConfig, resolved))
+	return errs
 }

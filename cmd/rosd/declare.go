@@ -37,7 +37,7 @@ func (b *backend) choose(name string, on bool) (api.Declared, error) {
 	if !set.Has(name) {
 		return api.Declared{}, fmt.Errorf("%w: no service %s is declared", api.ErrNotFound, name)
 	}
-	wanted := b.resolved.Config.Testudo.Services
+	wanted := b.config.current.Load().Config.Testudo.Services
 	against, word := wanted.Disable, "disable"
 	done := "enabled"
 	if !on {
@@ -85,7 +85,7 @@ func listed(names []string) string {
 
 // declaredNow is what the files say at this moment.
 func (b *backend) declaredNow() *service.Set {
-	return service.Load(b.options(), sources(b.declared.Dir, b.resolved.Config.Testudo.Services.Declare)...)
+	return service.Load(b.options(), sources(b.declared.Dir, b.config.current.Load().Config.Testudo.Services.Declare)...)
 }
 
 func (b *backend) options() service.Options {
@@ -93,7 +93,7 @@ func (b *backend) options() service.Options {
 	if err != nil {
 		choices = userservices.Choices{} // told by loadServices; Choose will fail on it
 	}
-	return options(b.resolved.Config.Testudo.Services, choices)
+	return options(b.config.current.Load().Config.Testudo.Services, choices)
 }
 
 // remove takes away the user's file of a service: also an override of a

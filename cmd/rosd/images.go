@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -29,7 +30,7 @@ import (
 // do with them.
 type images struct {
 	store    *imagestore.Store
-	registry *registry.Client
+	registry atomic.Pointer[registry.Client]
 	upgrades *upgrade.Upgrader
 }
 
@@ -44,7 +45,8 @@ func openImages(resolved *config.Resolved, files func() *service.Set, m func() *
 	if err != nil {
 		return nil, fmt.Errorf("boot id: %w", err)
 	}
-	i := &images{store: imagestore.New(layout.ImageStore), registry: client}
+	i := &images{store: imagestore.New(layout.ImageStore)}
+	i.registry.Store(client)
 	i.upgrades = upgrade.New(upgrade.Options{
 		Dir: layout.Pins, BootID: strings.TrimSpace(string(bootID)), Now: time.Now, Files: files,
 		Fetch: i.fetchPinned, Drop: i.store.Remove,
@@ -106,7 +108,7 @@ func stored(name string) (manifest, config []byte, err error) {
 // pull brings the image of a registry into the store under its own name.
 func (i *images) pull(ctx context.Context, ref string, progress func(api.Progress)) (imagestore.Image, error) {
 	defer debug.FreeOSMemory() // a pull takes more than all the rest
-	from, err := i.registry.Image(ref)
+	from, err := i.registry.Load().Image(ref)
 	if err != nil {
 		return imagestore.Image{}, fmt.Errorf("%w: %w", api.ErrInvalid, err)
 	}
@@ -125,7 +127,7 @@ func (i *images) fetchPinned(ctx context.Context, ref, want string, progress fun
 		pinned := ref + "@" + image.Digest.String()
 		return pinned, i.store.Name(image, pinned)
 	}
-	from, err := i.registry.Image(ref)
+	from, err := i.registry.Load().Image(ref)
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", api.ErrInvalid, err)
 	}

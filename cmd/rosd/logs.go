@@ -154,6 +154,40 @@ func (p prefixed) Write(line []byte) (int, error) {
 	return len(line), err
 }
 
+// forwarding is the sending of logs, which a changed configuration turns.
+type forwarding struct {
+	life  context.Context
+	store *logs.Store
+	log   *slog.Logger
+
+	mu   sync.Mutex
+	stop context.CancelFunc
+	wait func() // until it has stopped
+}
+
+func startForwarding(ctx context.Context, store *logs.Store, cfg config.Logging, log *slog.Logger) *forwarding {
+	f := &forwarding{life: ctx, store: store, log: log, stop: func() {}, wait: func() {}}
+	f.turn(cfg)
+	return f
+}
+
+// turn ends what is being sent and goes on with other receivers.
+func (f *forwarding) turn(cfg config.Logging) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.stop()
+	f.wait()
+	ctx, stop := context.WithCancel(f.life)
+	f.stop, f.wait = stop, forwardLogs(ctx, f.store, cfg, f.log)
+}
+
+// finish waits until each position is kept; their context has ended.
+func (f *forwarding) finish() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.wait()
+}
+
 // forwardLogs sends the store to where the configuration says until ctx ends;
 // wait then waits until each position is kept.
 func forwardLogs(ctx context.Context, store *logs.Store, cfg config.Logging, log *slog.Logger) (wait func()) {

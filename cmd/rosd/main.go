@@ -49,19 +49,23 @@ func run(log *slog.Logger) error {
 		return err
 	}
 	early.stopPreparing()
-	resolved := configure(ctx, log)
+	inForce, err := openConfiguration(ctx, log)
+	if err != nil {
+		return err
+	}
 	store, err := openLogs(log)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
 	log = logToo(log, store)
-	forwarding := forwardLogs(ctx, store, resolved.Config.Testudo.Logging, log)
+	inForce.log = log
+	forwarding := startForwarding(ctx, store, inForce.current.Load().Config.Testudo.Logging, log)
 	declared := userservices.Store{Dir: layout.UserServices, ChoicesFile: layout.Choices}
-	files := func() *service.Set { return loadServices(resolved, declared) }
+	files := func() *service.Set { return loadServices(inForce.current.Load(), declared) }
 	hub := &events.Hub{}
 	var m *manager.Manager
-	images, err := openImages(resolved, files, func() *manager.Manager { return m }, log)
+	images, err := openImages(inForce.current.Load(), files, func() *manager.Manager { return m }, log)
 	if err != nil {
 		return err
 	}
@@ -71,15 +75,18 @@ func run(log *slog.Logger) error {
 	tellProblems(set, log)
 	m = manager.New(set, managerOptions(early, store, listener, hub, images, log))
 
+	b := &backend{
+		manager: m, logs: store, events: hub, files: files, images: images, config: inForce, declared: declared, life: ctx,
+	}
+	inForce.doers = b.doers(forwarding)
+	inForce.watchTrial(ctx)
 	socket, err := api.Listen(layout.APISocket, layout.GIDSudo)
 	if err != nil {
 		return err
 	}
 	served := make(chan error, 1)
 	go func() {
-		served <- api.Serve(ctx, socket, &backend{
-			manager: m, logs: store, events: hub, files: files, images: images, resolved: resolved, declared: declared,
-		})
+		served <- api.Serve(ctx, socket, b)
 	}()
 
 	signals := make(chan os.Signal, 4)
@@ -100,7 +107,7 @@ func run(log *slog.Logger) error {
 	if serveErr := <-served; serveErr != nil {
 		log.Warn("API", "error", serveErr)
 	}
-	forwarding()
+	forwarding.finish()
 	if err != nil && !errors.Is(err, errTerminated) {
 		return fmt.Errorf("supervise: %w", err)
 	}

@@ -63,8 +63,9 @@ func TestWhatPeopleDeclareIsJudgedBeforeItIsWritten(t *testing.T) {
 	dir := t.TempDir()
 	b := &backend{
 		declared: userservices.Store{Dir: filepath.Join(dir, "services"), ChoicesFile: filepath.Join(dir, "choices.yaml")},
-		resolved: &config.Resolved{Config: config.Config{Testudo: config.Testudo{Services: config.Services{Disable: []string{"off"}}}}},
+		config:   &configuration{},
 	}
+	b.config.current.Store(&config.Resolved{Config: config.Config{Testudo: config.Testudo{Services: config.Services{Disable: []string{"off"}}}}})
 	if err := os.Mkdir(b.declared.Dir, 0o755); err != nil {
 		t.Fatal(err)
 	}

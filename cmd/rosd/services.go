@@ -42,6 +42,7 @@ func loadServices(resolved *config.Resolved, store userservices.Store) *service.
 	if err != nil {
 		set.Problems = append(set.Problems, err)
 	}
+	giveFiles(set, resolved.Config.WriteFiles, layout.ServiceFiles)
 	if err := handOver(set, layout.ComposeDir); err != nil {
 		set.Problems = append(set.Problems, err)
 	}

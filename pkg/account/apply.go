@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	securejoin "github.com/cyphar/filepath-securejoin"
 
@@ -15,12 +17,13 @@ import (
 	"github.com/testudo-os/testudo/pkg/config"
 )
 
-// Apply makes the accounts of cfg below root, "/" in the console. It does what
-// it can: the error joins all that went wrong.
-func Apply(ctx context.Context, root string, cfg *config.Config) error {
+// Apply makes the accounts of cfg below root, "/" in the console; tell is given
+// passwords that were made up. It does what it can: the error joins all that
+// went wrong.
+func Apply(ctx context.Context, root string, cfg *config.Config, tell func(user, password string)) error {
 	a := &applier{root: root}
 	kept := a.numbers()
-	plan := Plan(cfg, Files{Passwd: a.read(Passwd), Group: a.read(Group), Shadow: a.read(Shadow)}, kept)
+	plan := Plan(cfg, Files{Passwd: a.read(Passwd), Group: a.read(Group), Shadow: a.read(Shadow)}, kept, random{})
 	a.errs = append(a.errs, plan.Problems...)
 	if err := ctx.Err(); err != nil {
 		return err
@@ -33,6 +36,9 @@ func Apply(ctx context.Context, root string, cfg *config.Config) error {
 	a.write(Shadow, plan.Shadow, 0o600)
 	a.sudoers(plan.Sudoers)
 	a.keys(plan.Keys)
+	for _, name := range slices.Sorted(maps.Keys(plan.Random)) {
+		tell(name, plan.Random[name])
+	}
 	for _, h := range plan.Homes {
 		if err := ctx.Err(); err != nil {
 			return errors.Join(append(a.errs, err)...)

@@ -33,30 +33,50 @@ type Result struct {
 	Keys      map[string]string // content of KeysDir/NAME
 	Homes     []Home
 	Allocated Allocated
+	Random    map[string]string // passwords that were made up, by user; to be shown once
 	// Problems name what was left out, and why. The rest of the result holds.
 	Problems []error
 }
 
-// New numbers come from here. Below are those of images; above, nobody's.
+// New numbers come from here. Below are those of images and of system users;
+// above, nobody's.
 const (
-	firstID = 1000
-	lastID  = 59999
+	firstID       = 1000
+	lastID        = 59999
+	firstSystemID = 500
+	usersGroup    = "users" // of those without a group of their own
 )
+
+// Secrets makes what nobody can foresee: hashes of passwords, and passwords.
+type Secrets interface {
+	Hash(password string) (string, error)
+	Password() (string, error)
+}
 
 // Plan works out the accounts. It never fails as a whole: a user that cannot
 // be is left out and named in Problems, so that the others can log in.
-func Plan(cfg *config.Config, image Files, kept Allocated) *Result {
-	p := &planner{out: &Result{Keys: map[string]string{}, Allocated: Allocated{Users: map[string]int{}, Groups: map[string]int{}}}}
+func Plan(cfg *config.Config, image Files, kept Allocated, secrets Secrets) *Result {
+	p := &planner{cfg: cfg, secrets: secrets, out: &Result{
+		Keys: map[string]string{}, Random: map[string]string{}, Allocated: Allocated{Users: map[string]int{}, Groups: map[string]int{}},
+	}}
 	p.load(image, kept)
 	users := wanted(cfg)
 	for _, u := range users {
+		if u.Default {
+			p.standard = u.Name
+		}
+	}
+	for _, u := range users {
 		p.names = append(p.names, u.Name)
 	}
+	p.forget()
 	// Numbers that are asked for come first, so that nobody else is given one.
 	slices.SortStableFunc(users, func(a, b config.User) int { return cmp.Compare(asks(b), asks(a)) })
 	for _, u := range users {
 		p.user(u)
 	}
+	p.groups(cfg.Groups)
+	p.chpasswd()
 	p.root(cfg)
 	p.finish()
 	return p.out
@@ -74,8 +94,7 @@ func wanted(cfg *config.Config) []config.User {
 	var users []config.User
 	for _, u := range cfg.Users {
 		if u.Default {
-			u = config.DefaultUser()
-			u.SSHAuthorizedKeys = cfg.SSHAuthorizedKeys
+			u = standardUser(cfg)
 		}
 		users = append(users, u)
 	}
@@ -85,7 +104,10 @@ func wanted(cfg *config.Config) []config.User {
 			if users[i].Name == users[j].Name {
 				first := config.Config{Users: users[i : i+1]}
 				second := config.Config{Users: users[j : j+1]}
+				standard := users[i].Default || users[j].Default
+				first.Users[0].Default, second.Users[0].Default = false, false
 				users[i] = config.Merge(&first, &second).Users[0]
+				users[i].Default = standard
 				users = slices.Delete(users, j, j+1)
 				j--
 			}
@@ -94,14 +116,36 @@ func wanted(cfg *config.Config) []config.User {
 	return users
 }
 
+// standardUser is the default user as `user` changes it, with the keys of the
+// top level.
+func standardUser(cfg *config.Config) config.User {
+	u := config.DefaultUser()
+	if cfg.User != nil {
+		change := config.User(*cfg.User)
+		name := cmp.Or(change.Name, u.Name)
+		if name != u.Name {
+			u.UID = nil // stays with the name that the image has
+		}
+		change.Name = u.Name
+		u = config.Merge(&config.Config{Users: []config.User{u}}, &config.Config{Users: []config.User{change}}).Users[0]
+		u.Name = name
+	}
+	u.SSHAuthorizedKeys = append(slices.Clone(cfg.SSHAuthorizedKeys), u.SSHAuthorizedKeys...)
+	u.Default = true
+	return u
+}
+
 type planner struct {
-	passwd  table[Entry]
-	group   table[GroupEntry]
-	shadow  table[ShadowEntry]
-	kept    Allocated
-	names   []string // of all users wanted
-	sudoers []string
-	out     *Result
+	cfg      *config.Config
+	secrets  Secrets
+	standard string // name of the default user, "" without one
+	passwd   table[Entry]
+	group    table[GroupEntry]
+	shadow   table[ShadowEntry]
+	kept     Allocated
+	names    []string // of all users wanted
+	sudoers  []string
+	out      *Result
 }
 
 func (p *planner) problem(format string, args ...any) {
@@ -127,6 +171,28 @@ func (p *planner) load(image Files, kept Allocated) {
 	}
 	for name, id := range kept.Groups {
 		p.out.Allocated.Groups[name] = id
+	}
+}
+
+// forget takes out what an earlier plan of this boot put into the tables: users
+// that are no longer wanted, groups that those who are may have left, and
+// passwords.
+func (p *planner) forget() {
+	for _, l := range p.shadow.lines {
+		if l.entry != nil && strings.HasPrefix(l.entry.Password, "$") && !p.madeUp(l.entry.Name) {
+			l.entry.Password = noPassword
+		}
+	}
+	for name := range p.kept.Users {
+		if !slices.Contains(p.names, name) {
+			p.passwd.remove(func(e *Entry) bool { return e.Name == name })
+			p.shadow.remove(func(e *ShadowEntry) bool { return e.Name == name })
+		}
+		for _, l := range p.group.lines {
+			if l.entry != nil {
+				l.entry.Members = slices.DeleteFunc(l.entry.Members, func(m string) bool { return m == name })
+			}
+		}
 	}
 }
 
@@ -157,6 +223,7 @@ func (p *planner) user(u config.User) {
 	replace(&have.Home, u.Homedir)
 	replace(&have.Shell, u.Shell)
 	p.password(u)
+	p.ends(u)
 	for _, name := range u.Groups {
 		if err := p.join(u.Name, name); err != nil {
 			p.problem("user %s: %w", u.Name, err)
@@ -165,17 +232,50 @@ func (p *planner) user(u config.User) {
 	for _, rule := range u.Sudo {
 		p.sudoers = append(p.sudoers, u.Name+" "+rule)
 	}
-	if len(u.SSHAuthorizedKeys) > 0 {
+	switch {
+	case u.SSHRedirectUser:
+		p.out.Keys[u.Name] = p.redirected(u.Name, p.cfg.SSHAuthorizedKeys)
+	case len(u.SSHAuthorizedKeys) > 0:
 		p.out.Keys[u.Name] = strings.Join(u.SSHAuthorizedKeys, "\n") + "\n"
 	}
-	if !u.NoCreateHome && have.UID != 0 {
+	if !u.NoCreateHome && !u.System && have.UID != 0 {
 		p.out.Homes = append(p.out.Homes, Home{have.Home, have.UID, have.GID})
 	}
 }
 
-// root takes the keys of the top level as the default user does.
+// redirected are keys that open nothing: who uses one is told the name that
+// works, in cloud-init's words and with its options.
+func (p *planner) redirected(name string, keys []string) string {
+	options := cmp.Or(p.cfg.DisableRootOpts, "no-port-forwarding,no-agent-forwarding,no-X11-forwarding,"+
+		`command="echo 'Please login as the user \"$USER\" rather than the user \"$DISABLE_USER\".';echo;sleep 10;exit 142"`)
+	options = strings.NewReplacer("$DISABLE_USER", name, "$USER", cmp.Or(p.standard, "NONE")).Replace(options)
+	var b strings.Builder
+	for _, key := range keys {
+		b.WriteString(options + " " + withoutOptions(key) + "\n")
+	}
+	return b.String()
+}
+
+// withoutOptions is a key from its type on.
+func withoutOptions(key string) string {
+	words := strings.Fields(key)
+	for i, w := range words {
+		if strings.HasPrefix(w, "AAAA") && i > 0 {
+			return strings.Join(words[i-1:], " ")
+		}
+	}
+	return key
+}
+
+// root takes the keys of the top level as the default user does, or is closed
+// to them.
 func (p *planner) root(cfg *config.Config) {
 	if len(cfg.SSHAuthorizedKeys) == 0 {
+		return
+	}
+	if cfg.DisableRoot != nil && *cfg.DisableRoot {
+		p.out.Keys["root"] = p.redirected("root", append(slices.Clone(cfg.SSHAuthorizedKeys),
+			strings.FieldsFunc(p.out.Keys["root"], func(r rune) bool { return r == '\n' })...))
 		return
 	}
 	own := strings.FieldsFunc(p.out.Keys["root"], func(r rune) bool { return r == '\n' })
@@ -226,6 +326,14 @@ func (p *planner) uid(u config.User, have *Entry) (int, error) {
 	taken := func(id int) bool {
 		return owner(id) != "" || allocated(p.out.Allocated.Users, id) || p.groupTaken(id)
 	}
+	if u.System {
+		for id := firstID - 1; id >= firstSystemID; id-- {
+			if !taken(id) {
+				p.out.Allocated.Users[u.Name] = id
+				return id, nil
+			}
+		}
+	}
 	for id := firstID; id <= lastID; id++ {
 		if id != int(*config.DefaultUser().UID) && !taken(id) {
 			p.out.Allocated.Users[u.Name] = id
@@ -250,7 +358,11 @@ func (p *planner) groupTaken(id int) bool {
 
 // primaryGroup gives the number of the user's own group, made if need be.
 func (p *planner) primaryGroup(u config.User, uid int) (int, error) {
-	name := cmp.Or(u.PrimaryGroup, u.Name)
+	name := u.Name
+	if u.NoUserGroup {
+		name = usersGroup
+	}
+	name = cmp.Or(u.PrimaryGroup, name)
 	prefer := -1
 	if name == u.Name {
 		prefer = uid // as people expect it
@@ -296,20 +408,6 @@ func (p *planner) join(user, group string) error {
 		g.Members = append(g.Members, user)
 	}
 	return nil
-}
-
-// password sets the hash, or "*": no password opens the account, and yet it
-// is not locked. With "!" sshd would refuse keys as well (UsePAM no).
-func (p *planner) password(u config.User) {
-	hash := "*"
-	if u.LockPasswd != nil && !*u.LockPasswd && u.Passwd != "" && u.Passwd != "!" {
-		hash = string(u.Passwd)
-	}
-	if e := p.shadow.find(func(e *ShadowEntry) bool { return e.Name == u.Name }); e != nil {
-		e.Password = hash
-		return
-	}
-	p.shadow.add(ShadowEntry{Name: u.Name, Password: hash, Rest: ":0:99999:7:::"})
 }
 
 func (p *planner) finish() {

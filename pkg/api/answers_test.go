@@ -19,6 +19,7 @@ var bodies = map[string]any{
 	"/v1/power":                  api.Power{Action: "reboot"},
 	"/v1/services/{name}/create": api.Declaration{File: "services: {}"},
 	"/v1/up":                     api.Up{}, "/v1/services/{name}/kill": api.Kill{}, "/v1/services/{name}/upgrade": api.Upgrade{},
+	"/v1/config/edit": api.ConfigEdit{Verb: api.ConfigSet}, "/v1/config/apply": api.ConfigApply{}, "/v1/config/rollback": api.ConfigRollback{},
 	"/v1/images/import": api.Import{}, "/v1/images/remove": api.RemoveImage{},
 }
 
@@ -144,7 +145,28 @@ func (full) Import(_ context.Context, _ api.Import, tell func(api.Progress)) (ap
 func (full) Usage(context.Context) ([]api.Usage, error)   { return fill[[]api.Usage](), nil }
 func (full) Boot(context.Context) ([]api.BootStep, error) { return fill[[]api.BootStep](), nil }
 func (full) Power(context.Context, string) error          { return nil }
-func (full) Config(context.Context) (any, error)          { return map[string]any{"hostname": "x"}, nil }
+func (full) Config(context.Context, api.ConfigOptions) (any, error) {
+	return map[string]any{"hostname": "x"}, nil
+}
+func (full) ConfigFile(context.Context) (api.ConfigFile, error) { return fill[api.ConfigFile](), nil }
+func (full) EditConfig(context.Context, api.ConfigEdit) (api.ConfigEntry, error) {
+	return fill[api.ConfigEntry](), nil
+}
+func (full) ApplyConfig(context.Context, api.ConfigApply) (api.ConfigApplied, error) {
+	return fill[api.ConfigApplied](), nil
+}
+func (full) ConfirmConfig(context.Context) (api.ConfigEntry, error) {
+	return fill[api.ConfigEntry](), nil
+}
+func (full) RollbackConfig(context.Context, api.ConfigRollback) (api.ConfigApplied, error) {
+	return fill[api.ConfigApplied](), nil
+}
+func (full) ConfigHistory(context.Context) ([]api.ConfigEntry, error) {
+	return fill[[]api.ConfigEntry](), nil
+}
+func (full) ConfigDiff(context.Context, int, int) (api.ConfigDiff, error) {
+	return fill[api.ConfigDiff](), nil
+}
 func (full) Logs(_ context.Context, _ api.LogOptions, line func(api.LogLine) error) error {
 	return line(fill[api.LogLine]())
 }
@@ -156,7 +178,7 @@ func (full) Events(_ context.Context, _ api.EventOptions, event func(api.SystemE
 type empty struct{ full }
 
 func (empty) Status(context.Context) (api.Status, error) {
-	return api.Status{Problems: []string{}, Services: []api.Service{}, Disks: []api.Disk{}, Addresses: []api.Address{}}, nil
+	return api.Status{Config: api.ConfigStatus{Refused: []string{}, Notes: []string{}}, Problems: []string{}, Services: []api.Service{}, Disks: []api.Disk{}, Addresses: []api.Address{}}, nil
 }
 func (empty) Version(context.Context) (api.Version, error)    { return api.Version{}, nil }
 func (empty) Services(context.Context) ([]api.Service, error) { return nil, nil }
@@ -165,6 +187,13 @@ func (empty) Service(context.Context, string) (api.Service, error) {
 }
 func (empty) Declare(context.Context, string, api.Declare, api.Declaration) (api.Declared, error) {
 	return api.Declared{}, nil
+}
+func (empty) ConfigHistory(context.Context) ([]api.ConfigEntry, error) { return nil, nil }
+func (empty) ApplyConfig(context.Context, api.ConfigApply) (api.ConfigApplied, error) {
+	return api.ConfigApplied{Actions: []api.ConfigAction{}}, nil
+}
+func (empty) ConfigDiff(context.Context, int, int) (api.ConfigDiff, error) {
+	return api.ConfigDiff{Keys: []string{}}, nil
 }
 func (empty) Usage(context.Context) ([]api.Usage, error)       { return nil, nil }
 func (empty) Boot(context.Context) ([]api.BootStep, error)     { return nil, nil }

@@ -87,11 +87,6 @@ func (c *Client) Power(ctx context.Context, action string) error {
 	return c.call(ctx, http.MethodPost, "/v1/power", nil, Power{Action: action}, nil)
 }
 
-// Config is the configuration in force without secrets, as JSON.
-func (c *Client) Config(ctx context.Context) (raw json.RawMessage, err error) {
-	return raw, c.get(ctx, "/v1/config", nil, &raw)
-}
-
 // Usage says what each running service uses.
 func (c *Client) Usage(ctx context.Context) (u []Usage, err error) {
 	return u, c.get(ctx, "/v1/usage", nil, &u)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 )
 
 // Backend answers the API's questions; rosd has one.
@@ -21,7 +22,7 @@ type Backend interface {
 	Events(ctx context.Context, o EventOptions, event func(SystemEvent) error) error
 	Boot(ctx context.Context) ([]BootStep, error)
 	Power(ctx context.Context, action string) error
-	Config(ctx context.Context) (any, error)
+	Configuration
 }
 
 // route is one operation of the API. The table of routes is what Handler serves
@@ -63,10 +64,6 @@ func routes() []route {
 		{
 			method: "GET", path: "/v1/version", id: "getVersion", summary: "Which release runs.", answer: Version{},
 			do: func(b Backend, r *http.Request) (any, error) { return b.Version(r.Context()) },
-		},
-		{
-			method: "GET", path: "/v1/config", id: "getConfig", summary: "The configuration in force, without secrets.", answer: json.RawMessage{},
-			do: func(b Backend, r *http.Request) (any, error) { return b.Config(r.Context()) },
 		},
 		{
 			method: "GET", path: "/v1/boot", id: "getBoot", summary: "The steps of init, and the services' ways to ready.", answer: []BootStep{},
@@ -118,7 +115,7 @@ func routes() []route {
 			do: func(b Backend, r *http.Request) (any, error) { return b.Do(r.Context(), r.PathValue("name"), verb) },
 		})
 	}
-	return append(append(list, declareRoutes()...), lifecycleRoutes()...)
+	return slices.Concat(list, declareRoutes(), lifecycleRoutes(), configRoutes())
 }
 
 // list makes "none" an empty list and not JSON's null.

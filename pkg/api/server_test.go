@@ -20,6 +20,8 @@ import (
 
 // answers is a Backend with one service, web.
 type answers struct {
+	Configuration
+
 	Lifecycle
 	did chan string
 }
@@ -29,7 +31,7 @@ func (a answers) Version(context.Context) (Version, error)    { return Version{V
 func (a answers) Usage(context.Context) ([]Usage, error)      { return nil, nil }
 func (a answers) Services(context.Context) ([]Service, error) { return nil, nil }
 func (a answers) Boot(context.Context) ([]BootStep, error)    { return []BootStep{{Name: "mount"}}, nil }
-func (a answers) Config(context.Context) (any, error) {
+func (a answers) Config(context.Context, ConfigOptions) (any, error) {
 	return map[string]string{"hostname": "box"}, nil
 }
 
@@ -175,7 +177,7 @@ func TestClientAndServerAgree(t *testing.T) {
 	if err := c.Power(ctx, "melt"); !errors.Is(err, ErrInvalid) {
 		t.Errorf("unknown power action: %v", err)
 	}
-	if raw, err := c.Config(ctx); err != nil || !strings.Contains(string(raw), "box") {
+	if raw, err := c.Config(ctx, ConfigOptions{}); err != nil || !strings.Contains(string(raw), "box") {
 		t.Errorf("config: %s %v", raw, err)
 	}
 }

@@ -132,15 +132,16 @@ type Machine struct {
 
 // Status is the answer to `ros status`.
 type Status struct {
-	Hostname  string    `json:"hostname"`
-	Version   Version   `json:"version"`
-	Healthy   bool      `json:"healthy"` // all essential services are ready
-	Uptime    float64   `json:"uptime_seconds"`
-	Machine   Machine   `json:"machine"`
-	Disks     []Disk    `json:"disks"`
-	Addresses []Address `json:"addresses"`
-	Problems  []string  `json:"problems"` // bad service files, bad configuration, failed services
-	Services  []Service `json:"services"`
+	Hostname  string       `json:"hostname"`
+	Version   Version      `json:"version"`
+	Healthy   bool         `json:"healthy"` // all essential services are ready
+	Uptime    float64      `json:"uptime_seconds"`
+	Machine   Machine      `json:"machine"`
+	Config    ConfigStatus `json:"config"`
+	Disks     []Disk       `json:"disks"`
+	Addresses []Address    `json:"addresses"`
+	Problems  []string     `json:"problems"` // bad service files, bad configuration, failed services
+	Services  []Service    `json:"services"`
 }
 
 // Disk is a file system on which state lives.

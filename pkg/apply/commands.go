@@ -2,9 +2,7 @@ package apply
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -12,7 +10,6 @@ import (
 
 	"github.com/testudo-os/testudo/pkg/atomicfile"
 	"github.com/testudo-os/testudo/pkg/config"
-	"github.com/testudo-os/testudo/pkg/datasource"
 )
 
 // Runner runs a program to its end, standard input empty, output to the log. An
@@ -27,12 +24,11 @@ func Runcmd(ctx context.Context, cfg *config.Config, dir, instance string, run R
 	if len(cfg.Runcmd) == 0 {
 		return nil
 	}
-	own := filepath.Join(dir, datasource.SafeID(instance))
-	stamp := filepath.Join(own, "runcmd.done")
-	if _, err := os.Stat(stamp); !errors.Is(err, fs.ErrNotExist) {
-		return err // nil: done
+	stamp, todo, err := once(dir, instance, "runcmd")
+	if err != nil || !todo {
+		return err
 	}
-	if err := script(ctx, "runcmd", cfg.Runcmd, own, run); err != nil {
+	if err := script(ctx, "runcmd", cfg.Runcmd, filepath.Dir(stamp), run); err != nil {
 		return err
 	}
 	if err := atomicfile.Write(stamp, nil, 0o644); err != nil {
@@ -73,14 +69,7 @@ func Script(name string, commands []config.Command) string {
 	var b strings.Builder
 	b.WriteString("#!/bin/sh\n")
 	for i, c := range commands {
-		line := c.Shell
-		if c.Argv != nil {
-			words := make([]string, len(c.Argv))
-			for j, w := range c.Argv {
-				words[j] = quote(w)
-			}
-			line = strings.Join(words, " ")
-		}
+		line := shellLine(c)
 		where := name + "[" + strconv.Itoa(i) + "]"
 		fmt.Fprintf(&b, "command eval %s || echo \"%s: exit status $?\" >&2\n", quote(line), where)
 	}

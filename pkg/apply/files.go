@@ -32,7 +32,7 @@ func DeferredFiles(ctx context.Context, root string, cfg *config.Config) error {
 func writeFiles(ctx context.Context, root string, cfg *config.Config, deferred bool) error {
 	var errs []error
 	for i, f := range cfg.WriteFiles {
-		if f.Defer != deferred {
+		if f.Defer != deferred || f.Service != "" {
 			continue
 		}
 		if err := ctx.Err(); err != nil {

@@ -19,6 +19,14 @@ const prefix = "testudo."
 // ofInit are arguments that init itself reads and no file can set.
 var ofInit = []string{layout.ArgBreak, layout.ArgWatchdog}
 
+// Refused explains keys that init reads before there is any file.
+func (*Testudo) Refused(key string) string {
+	if slices.Contains(ofInit, prefix+key) {
+		return "works on the kernel command line only: it is read before any file"
+	}
+	return ""
+}
+
 // ParseCmdline reads the testudo.* arguments of a kernel command line: the
 // keys under `testudo:`, and those of cloud-config proper (testudo.hostname=).
 // Values are YAML; where a list is wanted, one value is a list of one and

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 )
 
 // maxContent bounds what a compressed content may unpack to.
@@ -16,6 +17,25 @@ const maxContent = 64 << 20
 var errEncoding = errors.New("want b64, base64, gz, gzip, gz+b64, gz+base64, gzip+b64, gzip+base64 or text/plain")
 
 func isEncodingError(err error) bool { return errors.Is(err, errEncoding) }
+
+// asText encodes what came as !!binary: JSON, which carries a configuration to
+// services, holds text alone.
+func asText(cfg *Config) {
+	for i, f := range cfg.WriteFiles {
+		if !utf8.ValidString(string(f.Content)) {
+			cfg.WriteFiles[i].Content = Secret(base64.StdEncoding.EncodeToString([]byte(f.Content)))
+			cfg.WriteFiles[i].Encoding = strings.TrimPrefix(f.Encoding+"+b64", "+")
+		}
+	}
+	if r := &cfg.RandomSeed; !utf8.ValidString(string(r.Data)) {
+		encoding := r.Encoding
+		if encoding == "raw" {
+			encoding = ""
+		}
+		r.Data = Secret(base64.StdEncoding.EncodeToString([]byte(r.Data)))
+		r.Encoding = strings.TrimPrefix(encoding+"+b64", "+")
+	}
+}
 
 // Decode gives the file's bytes.
 func (f WriteFile) Decode() ([]byte, error) {

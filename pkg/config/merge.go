@@ -2,6 +2,7 @@ package config
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -13,7 +14,10 @@ import (
 //     write_files, bootcmd, runcmd, testudo.services.enable and disable (a
 //     service that a later source enables is no longer disabled, and vice
 //     versa), testudo.services.profiles and declare;
-//   - testudo.services.variables are merged by name;
+//   - testudo.services.variables, testudo.sysctl and device_aliases are merged
+//     by name, testudo.registries by host, testudo.modules by name, mounts by
+//     device, chpasswd.users and groups by name;
+//   - ca_certs.trusted adds up;
 //   - users are merged by name, field by field; a source with users that does
 //     not list "default" does not remove it;
 //   - every other list and every value of a later source replaces.
@@ -29,12 +33,30 @@ func Merge(sources ...*Config) *Config {
 
 func over(out, s *Config) {
 	replace(&out.Hostname, s.Hostname)
+	replace(&out.FQDN, s.FQDN)
+	replaceBool(&out.PreferFQDN, s.PreferFQDN)
+	replaceBool(&out.PreserveHostname, s.PreserveHostname)
+	replace(&out.ManageEtcHosts, s.ManageEtcHosts)
 	replace(&out.Timezone, s.Timezone)
+	replace(&out.Locale, s.Locale)
 	out.SSHAuthorizedKeys = union(out.SSHAuthorizedKeys, s.SSHAuthorizedKeys)
 	out.WriteFiles = slices.Concat(out.WriteFiles, s.WriteFiles)
 	out.Bootcmd = slices.Concat(out.Bootcmd, s.Bootcmd)
 	out.Runcmd = slices.Concat(out.Runcmd, s.Runcmd)
 	mergeUsers(out, s.Users)
+	mergeAccounts(out, s)
+	mergeDisks(out, s)
+	if len(s.CACerts.Trusted) > 0 || s.CACerts.RemoveDefaults {
+		out.CACerts.Trusted = union(out.CACerts.Trusted, s.CACerts.Trusted)
+		out.CACerts.RemoveDefaults = out.CACerts.RemoveDefaults || s.CACerts.RemoveDefaults
+	}
+	replaceWhole(&out.RandomSeed, s.RandomSeed)
+	replaceWhole(&out.PowerState, s.PowerState)
+	if s.PhoneHome.URL != "" {
+		out.PhoneHome = s.PhoneHome
+	}
+	replace(&out.FinalMessage, s.FinalMessage)
+	out.Notes = slices.Concat(out.Notes, s.Notes)
 
 	if s.NTP.Enabled != nil {
 		out.NTP.Enabled = s.NTP.Enabled
@@ -44,6 +66,8 @@ func over(out, s *Config) {
 	replaceList(&out.NTP.Peers, s.NTP.Peers)
 
 	o, t := &out.Testudo, &s.Testudo
+	o.Sysctl = overlay(o.Sysctl, t.Sysctl)
+	o.Modules = mergeModules(o.Modules, t.Modules)
 	o.Services.Disable = union(without(o.Services.Disable, t.Services.Enable), t.Services.Disable)
 	o.Services.Enable = union(without(o.Services.Enable, t.Services.Disable), t.Services.Enable)
 	o.Services.Profiles = union(o.Services.Profiles, t.Services.Profiles)
@@ -78,7 +102,14 @@ func overUser(out *User, u User) {
 	replaceList(&out.Sudo, u.Sudo)
 	replace(&out.Shell, u.Shell)
 	out.SSHAuthorizedKeys = union(out.SSHAuthorizedKeys, u.SSHAuthorizedKeys)
-	replace(&out.Passwd, u.Passwd)
+	if u.Passwd != "" || u.HashedPasswd != "" || u.PlainTextPasswd != "" {
+		out.Passwd, out.HashedPasswd, out.PlainTextPasswd = u.Passwd, u.HashedPasswd, u.PlainTextPasswd
+	}
+	out.NoUserGroup = out.NoUserGroup || u.NoUserGroup
+	out.System = out.System || u.System
+	out.SSHRedirectUser = out.SSHRedirectUser || u.SSHRedirectUser
+	replace(&out.Inactive, u.Inactive)
+	replace(&out.Expiredate, u.Expiredate)
 	if u.LockPasswd != nil {
 		out.LockPasswd = u.LockPasswd
 	}
@@ -112,13 +143,13 @@ func union(a, b []string) []string {
 	return out
 }
 
-func overlay(a, b map[string]Secret) map[string]Secret {
+func overlay[V any](a, b map[string]V) map[string]V {
 	if len(b) == 0 {
 		return a
 	}
 	out := maps.Clone(a)
 	if out == nil {
-		out = map[string]Secret{}
+		out = map[string]V{}
 	}
 	maps.Copy(out, b)
 	return out
@@ -126,4 +157,95 @@ func overlay(a, b map[string]Secret) map[string]Secret {
 
 func without(list, drop []string) []string {
 	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return slices.Contains(drop, s) })
+}
+
+func replaceBool(out **bool, s *bool) {
+	if s != nil {
+		*out = s
+	}
+}
+
+// replaceWhole is for mappings whose keys mean something together only.
+func replaceWhole[T any](out *T, s T) {
+	if !reflect.ValueOf(s).IsZero() {
+		*out = s
+	}
+}
+
+func mergeAccounts(out, s *Config) {
+	if s.User != nil {
+		var all []User
+		if out.User != nil {
+			all = []User{User(*out.User)}
+			all[0].Name = ""
+		}
+		one := User(*s.User)
+		one.Name = ""
+		merged := mergedUser(all, one)
+		merged.Name = s.User.Name
+		if merged.Name == "" && out.User != nil {
+			merged.Name = out.User.Name
+		}
+		change := DefaultUserChange(merged)
+		out.User = &change
+	}
+	out.Groups = slices.Clone(out.Groups)
+	for _, g := range s.Groups {
+		if i := slices.IndexFunc(out.Groups, func(have Group) bool { return have.Name == g.Name }); i >= 0 {
+			out.Groups[i].Members = union(out.Groups[i].Members, g.Members)
+		} else {
+			out.Groups = append(out.Groups, g)
+		}
+	}
+	replace(&out.Password, s.Password)
+	replaceBool(&out.Chpasswd.Expire, s.Chpasswd.Expire)
+	for _, p := range s.Chpasswd.All() {
+		same := func(have Password) bool { return have.Name == p.Name }
+		out.Chpasswd.Users = slices.DeleteFunc(slices.Clone(out.Chpasswd.Users), same)
+		out.Chpasswd.List = slices.DeleteFunc(slices.Clone(out.Chpasswd.List), same)
+	}
+	out.Chpasswd.Users = append(out.Chpasswd.Users, s.Chpasswd.Users...)
+	out.Chpasswd.List = append(out.Chpasswd.List, s.Chpasswd.List...)
+	replaceWhole(&out.SSHKeys, s.SSHKeys)
+	replaceBool(&out.SSHDeleteKeys, s.SSHDeleteKeys)
+	if s.SSHPwauth != "unchanged" {
+		replace(&out.SSHPwauth, s.SSHPwauth)
+	}
+	replaceBool(&out.DisableRoot, s.DisableRoot)
+	replace(&out.DisableRootOpts, s.DisableRootOpts)
+}
+
+func mergedUser(below []User, over User) User {
+	if len(below) == 0 {
+		return over
+	}
+	out := below[0]
+	overUser(&out, over)
+	return out
+}
+
+func mergeDisks(out, s *Config) {
+	out.DeviceAliases = overlay(out.DeviceAliases, s.DeviceAliases)
+	out.DiskSetup = overlay(out.DiskSetup, s.DiskSetup)
+	replace(&out.Growpart.Mode, s.Growpart.Mode)
+	replaceList(&out.Growpart.Devices, s.Growpart.Devices)
+	replaceBool(&out.Growpart.Ignored, s.Growpart.Ignored)
+	out.FSSetup = slices.Concat(out.FSSetup, s.FSSetup)
+	out.Mounts = slices.Clone(out.Mounts)
+	for _, m := range s.Mounts {
+		out.Mounts = slices.DeleteFunc(out.Mounts, func(have MountEntry) bool { return have.field(0) == m.field(0) })
+		out.Mounts = append(out.Mounts, m)
+	}
+	replaceList(&out.MountDefaultFields, s.MountDefaultFields)
+	replaceWhole(&out.Swap, s.Swap)
+	replace(&out.ResizeRootfs, s.ResizeRootfs)
+}
+
+func mergeModules(out, later []Module) []Module {
+	out = slices.Clone(out)
+	for _, m := range later {
+		out = slices.DeleteFunc(out, func(have Module) bool { return have.Name == m.Name })
+		out = append(out, m)
+	}
+	return out
 }

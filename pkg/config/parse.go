@@ -27,9 +27,16 @@ func parse(file string, data []byte, fromFile bool) (*Config, error) {
 		return nil, err
 	}
 	var errs strictyaml.Errors
-	if err := strictyaml.Decode(file, data, cfg); err != nil && !errors.As(err, &errs) {
+	if len(docs) == 1 {
+		cfg.Notes = setAside(file, docs[0])
+		err = strictyaml.DecodeNode(file, docs[0], cfg)
+	} else {
+		err = strictyaml.Decode(file, data, cfg) // nothing, or one document too many
+	}
+	if err != nil && !errors.As(err, &errs) {
 		return nil, err
 	}
+	asText(cfg)
 	findings := Validate(cfg)
 	if fromFile && cfg.Testudo.State.Autoformat != "" {
 		findings = append(findings, Finding{Path: []string{"testudo", "state", "autoformat"},

@@ -3,35 +3,64 @@ package config
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
+	"reflect"
 
 	"gopkg.in/yaml.v3"
 )
 
-// Redacted is a copy without secrets: password hashes, and the content of
-// files that others than the owner may not read, and the variables of service
-// files.
+// Redacted is a copy without secrets: all that is a Secret by its type, but the
+// content of files that everyone may read on the machine.
 func (c *Config) Redacted() *Config {
-	out := *c
-	out.Users = slices.Clone(c.Users)
-	for i := range out.Users {
-		out.Users[i].Passwd = hide(out.Users[i].Passwd)
+	out := hidden(reflect.ValueOf(*c)).Interface().(Config)
+	for i, f := range c.WriteFiles {
+		if bits, err := f.Permissions.Bits(); err == nil && bits&0o004 != 0 {
+			out.WriteFiles[i].Content = f.Content
+			continue
+		}
+		out.WriteFiles[i].Encoding = "" // what stands there now is not encoded
 	}
-	out.WriteFiles = slices.Clone(c.WriteFiles)
-	for i, f := range out.WriteFiles {
-		if bits, err := f.Permissions.Bits(); err != nil || bits&0o077 == 0 || bits&0o004 == 0 {
-			out.WriteFiles[i].Content = hide(f.Content)
-			// What stands there now is no longer encoded.
-			out.WriteFiles[i].Encoding = ""
+	return &out
+}
+
+// hidden copies v with every Secret in it hidden. What holds none is shared.
+func hidden(v reflect.Value) reflect.Value {
+	out := reflect.New(v.Type()).Elem()
+	out.Set(v)
+	switch v.Kind() {
+	case reflect.String:
+		if v.Type() == reflect.TypeFor[Secret]() {
+			out.Set(reflect.ValueOf(hide(Secret(v.String()))))
+		}
+	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[Declaration]() {
+			return out
+		}
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				out.Field(i).Set(hidden(v.Field(i)))
+			}
+		}
+	case reflect.Pointer:
+		if !v.IsNil() {
+			out.Set(reflect.New(v.Type().Elem()))
+			out.Elem().Set(hidden(v.Elem()))
+		}
+	case reflect.Slice:
+		if !v.IsNil() {
+			out.Set(reflect.MakeSlice(v.Type(), v.Len(), v.Len()))
+			for i := range v.Len() {
+				out.Index(i).Set(hidden(v.Index(i)))
+			}
+		}
+	case reflect.Map:
+		if !v.IsNil() {
+			out.Set(reflect.MakeMapWithSize(v.Type(), v.Len()))
+			for key, value := range v.Seq2() {
+				out.SetMapIndex(key, hidden(value))
+			}
 		}
 	}
-	out.Testudo.Services.Variables = maps.Clone(c.Testudo.Services.Variables)
-	for name, value := range out.Testudo.Services.Variables {
-		out.Testudo.Services.Variables[name] = hide(value)
-	}
-	out.Testudo.Registries = redactRegistries(c.Testudo.Registries)
-	return &out
+	return out
 }
 
 func hide(s Secret) Secret {

@@ -41,12 +41,3 @@ func (v *validator) registries(list []Registry) {
 		v.check(r.Password == "" || r.Username != "", "a password needs a username", p("username")...)
 	}
 }
-
-// redactRegistries hides their passwords.
-func redactRegistries(list []Registry) []Registry {
-	out := slices.Clone(list)
-	for i := range out {
-		out[i].Password = hide(out[i].Password)
-	}
-	return out
-}

@@ -8,13 +8,24 @@ import (
 	"github.com/testudo-os/testudo/pkg/atomicfile"
 )
 
+// LocalInstance is the instance id of a machine without a datasource.
+const LocalInstance = "local"
+
 // Resolved is the configuration in force, as rosd hands it to services in the
 // file layout.ResolvedConfig. It holds secrets.
 type Resolved struct {
 	InstanceID string   `json:"instance_id"` // safe as a file name
 	Datasource string   `json:"datasource"`  // "" without one
 	Problems   []string `json:"problems,omitempty"`
-	Config     Config   `json:"config"`
+	// Refused are the sources with mistakes, each with what is used instead;
+	// their mistakes are among Problems.
+	Refused []string `json:"refused,omitempty"`
+	Config  Config   `json:"config"`
+
+	// Own is Config without what is built in and what the vendor says.
+	Own Config `json:"-"`
+	// Above is what comes after the machine's own file: it wins over that.
+	Above Config `json:"-"`
 }
 
 // ReadResolved reads what WriteResolved wrote.

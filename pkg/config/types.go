@@ -1,17 +1,54 @@
 package config
 
+import "github.com/testudo-os/testudo/pkg/strictyaml"
+
 // Config is one source's configuration or, after Merge, the machine's. Absent
 // keys are zero values; booleans whose absence means something are pointers.
 type Config struct {
-	Hostname          string      `yaml:"hostname" json:"hostname,omitempty"`
-	SSHAuthorizedKeys []string    `yaml:"ssh_authorized_keys" json:"ssh_authorized_keys,omitempty"`
-	Users             []User      `yaml:"users" json:"users,omitempty"`
-	WriteFiles        []WriteFile `yaml:"write_files" json:"write_files,omitempty"`
-	Bootcmd           []Command   `yaml:"bootcmd" json:"bootcmd,omitempty"`
-	Runcmd            []Command   `yaml:"runcmd" json:"runcmd,omitempty"`
-	Timezone          string      `yaml:"timezone" json:"timezone,omitempty"`
-	NTP               NTP         `yaml:"ntp" json:"ntp,omitzero"`
-	Testudo           Testudo     `yaml:"testudo" json:"testudo,omitzero"`
+	Hostname         string      `yaml:"hostname" json:"hostname,omitempty"`
+	FQDN             string      `yaml:"fqdn" json:"fqdn,omitempty"`
+	PreferFQDN       *bool       `yaml:"prefer_fqdn_over_hostname" json:"prefer_fqdn_over_hostname,omitempty"` // absent: false
+	PreserveHostname *bool       `yaml:"preserve_hostname" json:"preserve_hostname,omitempty"`                 // absent: false
+	ManageEtcHosts   ManageHosts `yaml:"manage_etc_hosts" json:"manage_etc_hosts,omitempty"`
+
+	User              *DefaultUserChange `yaml:"user" json:"user,omitempty"`
+	Users             []User             `yaml:"users" json:"users,omitempty"`
+	Groups            Groups             `yaml:"groups" json:"groups,omitempty"`
+	Password          Secret             `yaml:"password" json:"password,omitempty"` // the default user's, plain or as a hash
+	Chpasswd          Chpasswd           `yaml:"chpasswd" json:"chpasswd,omitzero"`
+	SSHAuthorizedKeys []string           `yaml:"ssh_authorized_keys" json:"ssh_authorized_keys,omitempty"`
+	SSHKeys           SSHKeys            `yaml:"ssh_keys" json:"ssh_keys,omitzero"`
+	SSHDeleteKeys     *bool              `yaml:"ssh_deletekeys" json:"ssh_deletekeys,omitempty"` // absent: true
+	SSHPwauth         Pwauth             `yaml:"ssh_pwauth" json:"ssh_pwauth,omitempty"`
+	DisableRoot       *bool              `yaml:"disable_root" json:"disable_root,omitempty"` // absent: false, unlike cloud-init
+	DisableRootOpts   string             `yaml:"disable_root_opts" json:"disable_root_opts,omitempty"`
+
+	WriteFiles []WriteFile `yaml:"write_files" json:"write_files,omitempty"`
+	CACerts    CACerts     `yaml:"ca_certs" json:"ca_certs,omitzero"`
+	Timezone   string      `yaml:"timezone" json:"timezone,omitempty"`
+	Locale     string      `yaml:"locale" json:"locale,omitempty"`
+	NTP        NTP         `yaml:"ntp" json:"ntp,omitzero"`
+	RandomSeed RandomSeed  `yaml:"random_seed" json:"random_seed,omitzero"`
+
+	DeviceAliases      map[string]string    `yaml:"device_aliases" json:"device_aliases,omitempty"`
+	DiskSetup          map[string]DiskSetup `yaml:"disk_setup" json:"disk_setup,omitempty"` // by disk or alias
+	Growpart           Growpart             `yaml:"growpart" json:"growpart,omitzero"`
+	FSSetup            []FSSetup            `yaml:"fs_setup" json:"fs_setup,omitempty"`
+	Mounts             []MountEntry         `yaml:"mounts" json:"mounts,omitempty"`
+	MountDefaultFields MountEntry           `yaml:"mount_default_fields" json:"mount_default_fields,omitempty"`
+	Swap               Swap                 `yaml:"swap" json:"swap,omitzero"`
+	ResizeRootfs       ResizeRootfs         `yaml:"resize_rootfs" json:"resize_rootfs,omitempty"`
+
+	Bootcmd      []Command  `yaml:"bootcmd" json:"bootcmd,omitempty"`
+	Runcmd       []Command  `yaml:"runcmd" json:"runcmd,omitempty"`
+	PhoneHome    PhoneHome  `yaml:"phone_home" json:"phone_home,omitzero"`
+	FinalMessage string     `yaml:"final_message" json:"final_message,omitempty"`
+	PowerState   PowerState `yaml:"power_state" json:"power_state,omitzero"`
+
+	Testudo Testudo `yaml:"testudo" json:"testudo,omitzero"`
+
+	// Notes tell of keys that mean nothing here, and what to do instead.
+	Notes []Note `yaml:"-" json:"-"`
 }
 
 // User is one entry of `users`, with cloud-init's fields. The entry "default"
@@ -20,16 +57,23 @@ type User struct {
 	Default           bool     `yaml:"-" json:"default,omitempty"` // the entry is the word "default"
 	Name              string   `yaml:"name" json:"name,omitempty"`
 	Gecos             string   `yaml:"gecos" json:"gecos,omitempty"`
-	Groups            WordList `yaml:"groups" json:"groups,omitempty"`
+	Groups            WordList `yaml:"groups" json:"groups,omitzero"`
 	PrimaryGroup      string   `yaml:"primary_group" json:"primary_group,omitempty"`
-	Sudo              Sudo     `yaml:"sudo" json:"sudo,omitempty"`
+	Sudo              Sudo     `yaml:"sudo" json:"sudo,omitzero"`
 	Shell             string   `yaml:"shell" json:"shell,omitempty"`
 	SSHAuthorizedKeys []string `yaml:"ssh_authorized_keys" json:"ssh_authorized_keys,omitempty"`
-	Passwd            Secret   `yaml:"passwd" json:"passwd,omitempty"`           // a crypt(5) hash
+	Passwd            Secret   `yaml:"passwd" json:"passwd,omitempty"`               // a crypt(5) hash
+	HashedPasswd      Secret   `yaml:"hashed_passwd" json:"hashed_passwd,omitempty"` // the same
+	PlainTextPasswd   Secret   `yaml:"plain_text_passwd" json:"plain_text_passwd,omitempty"`
 	LockPasswd        *bool    `yaml:"lock_passwd" json:"lock_passwd,omitempty"` // absent: true
 	UID               *UID     `yaml:"uid" json:"uid,omitempty"`                 // absent: kept or allocated
 	Homedir           string   `yaml:"homedir" json:"homedir,omitempty"`
 	NoCreateHome      bool     `yaml:"no_create_home" json:"no_create_home,omitempty"`
+	NoUserGroup       bool     `yaml:"no_user_group" json:"no_user_group,omitempty"` // the primary group is users
+	System            bool     `yaml:"system" json:"system,omitempty"`               // a number below 1000, no home
+	Inactive          Number   `yaml:"inactive" json:"inactive,omitempty"`           // days after a password expired
+	Expiredate        string   `yaml:"expiredate" json:"expiredate,omitempty"`       // 2030-12-31
+	SSHRedirectUser   bool     `yaml:"ssh_redirect_user" json:"ssh_redirect_user,omitempty"`
 }
 
 // WriteFile is one entry of `write_files`.
@@ -40,7 +84,8 @@ type WriteFile struct {
 	Owner       string `yaml:"owner" json:"owner,omitempty"`       // user[:group]; absent: root:root
 	Permissions Mode   `yaml:"permissions" json:"permissions,omitempty"`
 	Append      bool   `yaml:"append" json:"append,omitempty"`
-	Defer       bool   `yaml:"defer" json:"defer,omitempty"` // after users exist
+	Defer       bool   `yaml:"defer" json:"defer,omitempty"`     // after users exist
+	Service     string `yaml:"service" json:"service,omitempty"` // that sees the file; absent: the console
 }
 
 // NTP is cloud-init's `ntp`.
@@ -54,6 +99,9 @@ type NTP struct {
 // Testudo holds the keys that are ours. Each may also stand on the kernel
 // command line: testudo.console.autologin=ttyS0.
 type Testudo struct {
+	Sysctl  map[string]strictyaml.Text `yaml:"sysctl" json:"sysctl,omitempty"`   // sysctl(8) names
+	Modules []Module                   `yaml:"modules" json:"modules,omitempty"` // loaded at boot, in order
+
 	Services Services `yaml:"services" json:"services,omitzero"`
 	Console  Console  `yaml:"console" json:"console,omitzero"`
 	Syslog   Syslog   `yaml:"syslog" json:"syslog,omitzero"`

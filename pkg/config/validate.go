@@ -36,6 +36,8 @@ func Validate(cfg *Config) []Finding {
 	}
 	v.keys(cfg.SSHAuthorizedKeys, "ssh_authorized_keys")
 	v.users(cfg.Users)
+	v.accounts(cfg)
+	v.machine(cfg)
 	v.files(cfg.WriteFiles)
 	if cfg.Timezone != "" {
 		v.check(timezone.MatchString(cfg.Timezone), "want a time zone such as Europe/Lisbon", "timezone")
@@ -91,19 +93,7 @@ func (v *validator) users(users []User) {
 			v.check(!seen[u.Name], "a user of this name stands here twice", p("name")...)
 			seen[u.Name] = true
 		}
-		v.check(field(u.Gecos), "may not hold a colon or a line break", p("gecos")...)
-		for j, g := range u.Groups {
-			v.check(ValidUserName(g), "want a group name: a to z, digits, - and _", p("groups", at(j))...)
-		}
-		v.check(u.PrimaryGroup == "" || ValidUserName(u.PrimaryGroup), "want a group name: a to z, digits, - and _", p("primary_group")...)
-		for j, rule := range u.Sudo {
-			v.check(oneLine(rule) && strings.Contains(rule, "="), `want a sudo rule such as "ALL=(ALL) NOPASSWD:ALL"`, p("sudo", at(j))...)
-		}
-		v.check(u.Shell == "" || cleanPath(u.Shell) && field(u.Shell), "want an absolute path", p("shell")...)
-		v.check(u.Homedir == "" || cleanPath(u.Homedir) && field(u.Homedir), "want an absolute path", p("homedir")...)
-		v.check(u.Passwd == "" || cryptHash.MatchString(string(u.Passwd)), "want a crypt hash such as mkpasswd or openssl passwd -6 makes", p("passwd")...)
-		v.check(u.UID == nil || *u.UID < 1<<31-2, "too large", p("uid")...)
-		v.keys(u.SSHAuthorizedKeys, p("ssh_authorized_keys")...)
+		v.user(u, p())
 	}
 }
 
@@ -113,6 +103,8 @@ func (v *validator) files(files []WriteFile) {
 		v.check(cleanPath(f.Path) && f.Path != "/", "want an absolute path of a file, without . and ..", p("path")...)
 		_, err := f.Decode()
 		v.check(err == nil, fmt.Sprint(err), p(map[bool]string{true: "encoding", false: "content"}[isEncodingError(err)])...)
+		v.check(f.Service == "" || serviceName.MatchString(f.Service), "want the name of a service", p("service")...)
+		v.check(f.Service == "" || !f.Append && !f.Defer, "is not possible with append and defer", p("service")...)
 		v.check(f.Owner == "" || validOwner(f.Owner), "want user or user:group", p("owner")...)
 	}
 }
@@ -125,6 +117,7 @@ func (v *validator) hosts(names []string, where ...string) {
 }
 
 func (v *validator) testudo(t *Testudo) {
+	v.kernel(t)
 	for name, list := range map[string][]string{"enable": t.Services.Enable, "disable": t.Services.Disable} {
 		for i, s := range list {
 			v.check(serviceName.MatchString(s), "want the name of a service", "testudo", "services", name, at(i))

@@ -21,8 +21,9 @@ const (
 	Services         = "/usr/share/testudo/services" // built-in service files
 	Catalog          = "/usr/share/testudo/catalog"  // services that people may enable
 	ServiceSchema    = "/usr/share/testudo/schema/services.json"
-	Images           = "/usr/share/testudo/images" // NAME/{manifest.json,config.json,ref}
-	Layers           = "/usr/share/testudo/layers" // sha256/xx/DIFFID.erofs
+	VendorConfig     = "/usr/share/testudo/vendor.yaml" // configuration by whoever built the image
+	Images           = "/usr/share/testudo/images"      // NAME/{manifest.json,config.json,ref}
+	Layers           = "/usr/share/testudo/layers"      // sha256/xx/DIFFID.erofs
 )
 
 // Inside the initial ramfs.
@@ -45,6 +46,7 @@ const (
 	MachineRecord    = "/run/testudo/machine.json"       // init's findings: state disk, warnings (api.Machine)
 	ResolvedConfig   = "/run/testudo/config.json"        // configuration in force, 0600, written by rosd
 	Rendered         = "/run/testudo/rendered"           // SERVICE/...: files rosd renders from the configuration
+	ServiceFiles     = "/run/testudo/files"              // SERVICE/PATH: write_files that name a service
 	IODir            = "/run/testudo/io"                 // SERVICE/{stdout,stderr} FIFOs
 	NotifyDir        = "/run/testudo/notify"             // SERVICE/notify.sock (sd_notify)
 	ComposeDir       = "/run/testudo/compose"            // compose.yaml: services of scope user

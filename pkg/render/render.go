@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/testudo-os/testudo/pkg/apply"
 	"github.com/testudo-os/testudo/pkg/atomicfile"
 	"github.com/testudo-os/testudo/pkg/config"
 )
@@ -42,6 +43,12 @@ func Files(cfg *config.Config) (map[string]string, error) {
 		return nil, err
 	}
 	add("docker/daemon.json", daemon)
+	trusted := apply.Bundle("", cfg.CACerts)
+	add("docker/trusted.crt", trusted)
+	if cfg.CACerts.RemoveDefaults {
+		files["docker/trusted.crt"] = trusted // also when it holds none
+		add("docker/only-trusted", "The image's certificates do not count.\n")
+	}
 	return files, nil
 }
 

@@ -86,6 +86,20 @@ func (l *loader) file(name string) *config.Config {
 	return nil
 }
 
+// vendor reads the file that is part of the system image. It has no last good
+// copy: it changes with the release alone.
+func (l *loader) vendor() *config.Config {
+	if l.options.Vendor == "" {
+		return nil
+	}
+	cfg, _, err := parseFile(l.options.Vendor)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		l.refuse(err, l.options.Vendor+" is refused")
+		return nil
+	}
+	return cfg
+}
+
 // refuse notes each finding of err, then what follows from them, if anything.
 func (l *loader) refuse(err error, consequence string) {
 	for line := range strings.Lines(err.Error()) {
@@ -93,6 +107,7 @@ func (l *loader) refuse(err error, consequence string) {
 	}
 	if consequence != "" {
 		l.problem("%s", consequence)
+		l.resolved.Refused = append(l.resolved.Refused, consequence)
 	}
 }
 

@@ -5,13 +5,15 @@
 // Sources, the lowest first:
 //
 //  1. what is built in (pkg/config/builtin.yaml)
-//  2. the datasource's meta-data: host name and keys
-//  3. conf.d/*.yaml of the configuration directory, by name
-//  4. cloud-config.yaml there: the machine's own file
-//  5. the datasource's user-data
-//  6. testudo.* arguments of the kernel command line
+//  2. the vendor's file, which whoever builds an image may put in it
+//  3. the datasource's meta-data: host name and keys
+//  4. conf.d/*.yaml of the configuration directory, by name
+//  5. cloud-config.yaml there: the machine's own file
+//  6. the datasource's user-data
+//  7. testudo.* arguments of the kernel command line
 //
-// rosd calls Load at its start. Nothing here applies anything.
+// docs/configuration.md says so to users. rosd calls Load at its start, and
+// when a changed configuration is to be applied. Nothing here applies anything.
 package settings
 
 import (
@@ -28,6 +30,7 @@ import (
 // Options say where sources are.
 type Options struct {
 	ConfigDir string              // cloud-config.yaml, conf.d and the last good copies
+	Vendor    string              // the vendor's file; "": none
 	Cmdline   string              // file with the kernel command line
 	Sources   []datasource.Source // tried in order
 }
@@ -36,6 +39,7 @@ type Options struct {
 func Host() Options {
 	return Options{
 		ConfigDir: layout.ConfigDir,
+		Vendor:    layout.VendorConfig,
 		Cmdline:   "/proc/cmdline",
 		Sources: []datasource.Source{
 			datasource.Directory{Path: datasource.SeedDir},
@@ -45,7 +49,7 @@ func Host() Options {
 }
 
 // LocalInstance is the instance id of a machine without a datasource.
-const LocalInstance = "local"
+const LocalInstance = config.LocalInstance
 
 // Load gives the configuration in force and what is wrong with its sources.
 // The error is the context's, or that this program was built wrong.
@@ -59,10 +63,12 @@ func Load(ctx context.Context, o Options) (*config.Resolved, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("load configuration: %w", err)
 	}
-	sources := []*config.Config{base, meta}
-	sources = append(sources, l.files()...)
-	sources = append(sources, user, l.cmdline())
-	l.resolved.Config = *config.Merge(sources...)
+	own := append([]*config.Config{meta}, l.files()...)
+	above := []*config.Config{user, l.cmdline()}
+	own = append(own, above...)
+	l.resolved.Above = *config.Merge(above...)
+	l.resolved.Own = *config.Merge(own...)
+	l.resolved.Config = *config.Merge(append([]*config.Config{base, l.vendor()}, own...)...)
 	settle(&l.resolved.Config)
 	return l.resolved, nil
 }
@@ -86,6 +92,7 @@ func (l *loader) cmdline() *config.Config {
 	cfg, problems := config.ParseCmdline(string(line))
 	for _, p := range problems {
 		l.problem("%v; it is ignored", p)
+		l.resolved.Refused = append(l.resolved.Refused, "an argument of the kernel command line is ignored")
 	}
 	return cfg
 }

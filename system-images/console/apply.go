@@ -23,21 +23,43 @@ const bootcmdStamp = layout.RunDir + "/bootcmd.done"
 // and accounts. All of it takes milliseconds and none of it runs a command,
 // which might hang: commands come when ssh already answers.
 func (c *console) prepare(ctx context.Context) {
-	c.check(ensureHostKeys(layout.SSHKeys, "root@"+hostname(), c.say))
 	c.readConfig()
 	cfg := c.config()
-	c.check(apply.WriteFiles(ctx, root, &cfg))
-	c.check(account.Apply(ctx, root, &cfg))
-	c.check(apply.DeferredFiles(ctx, root, &cfg))
+	if r := c.resolved.Load(); r != nil {
+		c.check(forgetHostKeys(layout.SSHKeys, r.InstanceID, config.LocalInstance, cfg.SSHDeleteKeys))
+	}
+	c.check(giveHostKeys(layout.SSHKeys, cfg.SSHKeys.All()))
+	c.check(ensureHostKeys(layout.SSHKeys, "root@"+hostname(), c.say))
+	c.configureSSH(&cfg)
+	c.filesAndAccounts(ctx, &cfg)
+}
+
+func (c *console) filesAndAccounts(ctx context.Context, cfg *config.Config) {
+	c.check(apply.WriteFiles(ctx, root, cfg))
+	c.check(apply.Locale(root, cfg.Locale))
+	c.check(apply.CACerts(root, cfg.CACerts))
+	c.check(account.Apply(ctx, root, cfg, func(user, password string) {
+		c.onScreen("password of " + user + ": " + password)
+	}))
+	c.check(apply.DeferredFiles(ctx, root, cfg))
 }
 
 // reapply takes a changed configuration over, as far as it can change while
-// people work: accounts and keys.
+// people work: accounts, keys, files. Commands are not run again.
 func (c *console) reapply(ctx context.Context) {
+	before := c.config().Timezone
 	c.readConfig()
 	cfg := c.config()
-	c.check(account.Apply(ctx, root, &cfg))
+	if cfg.Timezone != before {
+		c.check(rebindZone(cfg.Timezone))
+	}
+	c.check(giveHostKeys(layout.SSHKeys, cfg.SSHKeys.All()))
+	changed := c.configureSSH(&cfg)
+	c.filesAndAccounts(ctx, &cfg)
 	c.furnish()
+	if changed {
+		c.reloadSSH()
+	}
 }
 
 func (c *console) readConfig() {
@@ -60,6 +82,7 @@ func (c *console) runCommands(ctx context.Context) {
 			c.check(os.WriteFile(bootcmdStamp, nil, 0o644))
 		}
 		c.check(apply.Runcmd(ctx, &cfg, layout.InstanceDir, resolved.InstanceID, c.run))
+		c.finish(ctx, resolved)
 	}()
 }
 

@@ -17,6 +17,7 @@ type console struct {
 	say      func(format string, args ...any)
 	reaper   *supervise.Reaper
 	kept     []*supervise.Supervisor
+	sshd     *supervise.Supervisor           // one of them
 	resolved atomic.Pointer[config.Resolved] // nil: could not be read
 	greeting sync.Mutex                      // one writes it at a time
 }
@@ -28,7 +29,7 @@ func newConsole(say func(string, ...any)) *console {
 
 // keep keeps a process running until shutdown. It returns when the first start
 // was made, well or not.
-func (c *console) keep(ctx context.Context, spec supervise.Spec) {
+func (c *console) keep(ctx context.Context, spec supervise.Spec) *supervise.Supervisor {
 	var once sync.Once
 	made := make(chan struct{})
 	command, tries := spec.Command, 0
@@ -51,6 +52,7 @@ func (c *console) keep(ctx context.Context, spec supervise.Spec) {
 	case <-made:
 	case <-ended:
 	}
+	return s
 }
 
 // config is the configuration in force, or an empty one.

@@ -49,7 +49,9 @@ func TestTheGreetingSaysHowToGetIn(t *testing.T) {
 			[]string{"eth0: 10.0.2.15, fec0::15\n", "ssh ros@10.0.2.15\n"}, []string{"no key", "mistakes"}},
 		{"a key of one user is enough", facts{addresses: addresses, user: "root", config: &config.Resolved{Config: config.Config{Users: []config.User{{SSHAuthorizedKeys: []string{"k"}}}}}},
 			[]string{"ssh root@10.0.2.15\n"}, []string{"no key"}},
-		{"no key", facts{addresses: addresses, config: &config.Resolved{}}, []string{"no key is configured", "cidata", "testudo.console.autologin"}, []string{"  ssh ros"}},
+		{"no key", facts{addresses: addresses, config: &config.Resolved{}}, []string{"eth0: 10.0.2.15", "no key is configured", "cidata", "testudo.console.autologin", "ros config set ssh_authorized_keys", "ros config apply"}, []string{"  ssh ros"}},
+		{"no key, and a password", facts{addresses: addresses, config: &config.Resolved{Config: config.Config{Password: "x"}}}, []string{"log in here with a name and its password"}, []string{"cidata"}},
+		{"a configuration that is refused", facts{config: &config.Resolved{Problems: []string{"x"}, Refused: []string{"y"}}}, []string{"REFUSED, the last good one is used"}, []string{"has mistakes"}},
 		{"no address", facts{config: withKey}, []string{"no network address yet"}, []string{"ssh ros@"}},
 		{"no configuration", facts{addresses: addresses}, []string{"cannot be read"}, nil},
 		{"a configuration with mistakes", facts{config: &config.Resolved{Problems: []string{"x"}}}, []string{"mistakes"}, nil},
@@ -234,7 +236,7 @@ func TestACommandRunsToItsEndAndOneThatCannotBeStartedIsAnError(t *testing.T) {
 }
 
 func TestHostsNamesTheMachine(t *testing.T) {
-	if got := hosts("box"); !strings.HasPrefix(got, "127.0.0.1 localhost\n") || !strings.HasSuffix(got, "127.0.1.1 box\n") {
+	if got := hosts("box", ""); !strings.HasPrefix(got, "127.0.0.1 localhost\n") || !strings.HasSuffix(got, "127.0.1.1 box\n") {
 		t.Errorf("got %q", got)
 	}
 }
@@ -272,5 +274,117 @@ func TestChildrenDoNotSpeakForTheService(t *testing.T) {
 	t.Setenv("KEPT", "1")
 	if env := environment(); slices.Contains(env, "NOTIFY_SOCKET=/run/x") || !slices.Contains(env, "KEPT=1") {
 		t.Errorf("got %v", env)
+	}
+}
+
+func TestWhatTheConfigurationSaysToSSHD(t *testing.T) {
+	for text, want := range map[string][]string{
+		"{}":                      nil,
+		"{ssh_pwauth: false}":     nil,
+		"{ssh_pwauth: true}":      {"AuthenticationMethods any", "PasswordAuthentication yes"},
+		"{locale: C}":             {"SetEnv LANG=C PATH=/usr/local/sbin"},
+		"{ssh_pwauth: 'true'}":    {"AuthenticationMethods any", "PasswordAuthentication yes"},
+		"{ssh_pwauth: unchanged}": nil,
+	} {
+		cfg, err := config.Parse("test.yaml", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := strings.Split(strings.TrimSpace(sshdConfig(cfg, "/keys")), "\n")[1:]
+		if len(got) != len(want) {
+			t.Errorf("%s: got %q", text, got)
+			continue
+		}
+		for i := range want {
+			if !strings.HasPrefix(got[i], want[i]) {
+				t.Errorf("%s: got %q, want %q", text, got[i], want[i])
+			}
+		}
+	}
+}
+
+func TestHostKeysOfTheConfiguration(t *testing.T) {
+	made, dir := t.TempDir(), t.TempDir()
+	if err := ensureHostKeys(made, "x", t.Logf); err != nil {
+		t.Fatal(err)
+	}
+	private, err := os.ReadFile(filepath.Join(made, "ssh_host_ed25519_key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := os.ReadFile(filepath.Join(made, "ssh_host_ed25519_key.pub"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := config.HostKey{Type: "ed25519", Private: config.Secret(private), Public: string(public)}
+	for range 2 {
+		if err := giveHostKeys(dir, []config.HostKey{key}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := ensureHostKeys(dir, "x", t.Logf); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(filepath.Join(dir, "ssh_host_ed25519_key.pub")); err != nil || !sameKey(string(got), string(public)) {
+		t.Errorf("got %s, %v", got, err)
+	}
+	key.Public = "ssh-ed25519 AAAAother"
+	if err := giveHostKeys(dir, []config.HostKey{key}); err == nil || !strings.Contains(err.Error(), "not the public half") {
+		t.Errorf("got %v", err)
+	}
+	if err := giveHostKeys(dir, []config.HostKey{{Type: "rsa", Private: "geheim"}}); err == nil || strings.Contains(err.Error(), "geheim") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestACopyOfADiskMakesNewHostKeys(t *testing.T) {
+	no := false
+	for _, tt := range []struct {
+		name        string
+		was, is     string
+		wanted      *bool
+		keys, noted bool // are they still there; is the instance noted
+	}{
+		{"the same instance", "a", "a", nil, true, true},
+		{"another instance", "a", "b", nil, false, true},
+		{"another, which is not to", "a", "b", &no, true, true},
+		{"the first to be known", "", "b", nil, true, true},
+		{"none any more", "a", "local", nil, true, true},
+		{"none at all", "", "local", nil, true, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := ensureHostKeys(dir, "x", t.Logf); err != nil {
+				t.Fatal(err)
+			}
+			if tt.was != "" {
+				if err := os.WriteFile(filepath.Join(dir, instanceOfKeys), []byte(tt.was+"\n"), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := forgetHostKeys(dir, tt.is, config.LocalInstance, tt.wanted); err != nil {
+				t.Fatal(err)
+			}
+			_, err := os.Stat(filepath.Join(dir, "ssh_host_ed25519_key"))
+			if (err == nil) != tt.keys {
+				t.Errorf("the key: %v", err)
+			}
+			if _, err := os.Stat(filepath.Join(dir, instanceOfKeys)); (err == nil) != tt.noted {
+				t.Errorf("the note: %v", err)
+			}
+		})
+	}
+}
+
+func TestTheMachineFindsItselfByItsNames(t *testing.T) {
+	for _, tt := range []struct{ name, full, want string }{
+		{"box", "", "127.0.1.1 box\n"},
+		{"box", "box.example.org", "127.0.1.1 box.example.org box\n"},
+		{"box.example.org", "box.example.org", "127.0.1.1 box.example.org box\n"},
+		{"box", "other.example.org", "127.0.1.1 box\n"},
+	} {
+		if got := hosts(tt.name, tt.full); !strings.HasSuffix(got, tt.want) {
+			t.Errorf("%s %s: got %q", tt.name, tt.full, got)
+		}
 	}
 }

@@ -15,7 +15,10 @@ const lastlog = "/var/log/lastlog"
 // furnish makes what people and programs find once they are in. It runs again
 // on SIGHUP.
 func (c *console) furnish() {
-	c.write("/etc/hosts", hosts(hostname()))
+	if cfg := c.config(); cfg.ManageEtcHosts != "false" {
+		_, full := cfg.Names()
+		c.write("/etc/hosts", hosts(hostname(), full))
+	}
 	c.check(ensureFile(lastlog))
 	c.greet()
 }
@@ -69,8 +72,12 @@ func stateLasts(record string) (bool, error) {
 // loginUser is who logs in when nobody says who: the default user, or root
 // where the configuration has none.
 func (c *console) loginUser() string {
-	for _, u := range c.config().Users {
+	cfg := c.config()
+	for _, u := range cfg.Users {
 		if u.Default {
+			if cfg.User != nil && cfg.User.Name != "" {
+				return cfg.User.Name
+			}
 			return config.DefaultUser().Name
 		}
 	}

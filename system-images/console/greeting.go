@@ -56,10 +56,14 @@ func issue(f facts) string {
 		b.WriteString("  the configuration cannot be read: see `ros status`\n")
 	case keys(f.config.Config) && reachable:
 		fmt.Fprintf(&b, "  ssh %s@%s\n", plain(f.user), first)
+	case !keys(f.config.Config) && passwords(f.config.Config):
+		b.WriteString("  log in here with a name and its password; nobody can log in by ssh with a key\n")
 	case !keys(f.config.Config):
 		b.WriteString(noKeys)
 	}
-	if f.config != nil && len(f.config.Problems) > 0 {
+	if f.config != nil && len(f.config.Refused) > 0 {
+		b.WriteString("  THE CONFIGURATION IS REFUSED, the last good one is used: see `ros status`\n")
+	} else if f.config != nil && len(f.config.Problems) > 0 {
 		b.WriteString("  the configuration has mistakes: see `ros status`\n")
 	}
 	return b.String() + "\n"
@@ -71,8 +75,24 @@ const noKeys = `  Nobody can log in by ssh: no key is configured. Give one
       #cloud-config
       ssh_authorized_keys: [ssh-ed25519 AAAA...]
   - or log in here, with testudo.console.autologin=all on the kernel's command
-    line, and write it to /var/lib/testudo/config/cloud-config.yaml
+    line, and say
+      ros config set ssh_authorized_keys 'ssh-ed25519 AAAA...'
+      ros config apply
 `
+
+// passwords reports whether some password opens an account.
+func passwords(c config.Config) bool {
+	if c.Password != "" || len(c.Chpasswd.All()) > 0 {
+		return true
+	}
+	for _, u := range c.Users {
+		open := u.LockPasswd != nil && !*u.LockPasswd
+		if open && (u.Passwd != "" || u.HashedPasswd != "" || u.PlainTextPasswd != "") {
+			return true
+		}
+	}
+	return false
+}
 
 // keys reports whether some user can log in by key.
 func keys(c config.Config) bool {
@@ -100,6 +120,9 @@ func motd(f facts) string {
 		fmt.Fprintf(&b, " (%s)", a)
 	}
 	b.WriteString(". How it is: ros status. All commands: ros --help.\n")
+	if f.config != nil && !keys(f.config.Config) {
+		b.WriteString("Let yourself in by ssh: ros config set ssh_authorized_keys 'ssh-ed25519 AAAA...' && ros config apply\n")
+	}
 	if f.lasting {
 		b.WriteString("What lasts is in /home, /root, /var/log, /var/lib/docker and /var/lib/testudo.\n")
 	} else {
@@ -109,9 +132,15 @@ func motd(f facts) string {
 }
 
 // hosts makes the machine find itself by name without a network.
-func hosts(hostname string) string {
+func hosts(hostname, fqdn string) string {
+	names := hostname
+	if short, _, _ := strings.Cut(hostname, "."); short != hostname {
+		names += " " + short
+	} else if strings.HasPrefix(fqdn, hostname+".") {
+		names = fqdn + " " + hostname
+	}
 	return "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\nff02::1 ip6-allnodes\nff02::2 ip6-allrouters\n" +
-		"127.0.1.1 " + hostname + "\n"
+		"127.0.1.1 " + names + "\n"
 }
 
 // releaseName reads PRETTY_NAME out of an os-release file.

@@ -30,7 +30,7 @@ func (c *console) startSSH(ctx context.Context) {
 			c.say("%v", err)
 		}
 	})
-	c.keep(ctx, supervise.Spec{
+	c.sshd = c.keep(ctx, supervise.Spec{
 		Name: "sshd",
 		Command: func() (supervise.Command, error) {
 			return supervise.Command{Path: sshdPath, Args: []string{sshdPath, "-D", "-e"}, Dir: "/", Env: environment()}, nil

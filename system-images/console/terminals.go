@@ -31,13 +31,14 @@ func (c *console) startTerminals(ctx context.Context) {
 			c.say("no login on %s: %v", name, err)
 			continue
 		}
-		command := getty
-		if a := c.config().Testudo.Console.Autologin; slices.Contains(a, name) || slices.Contains(a, everyTerminal) {
-			command = c.autologin
-		}
 		c.keep(ctx, supervise.Spec{
-			Name:    "login on " + name,
-			Command: func() (supervise.Command, error) { return command(name) },
+			Name: "login on " + name,
+			Command: func() (supervise.Command, error) { // asked for each login
+				if a := c.config().Testudo.Console.Autologin; slices.Contains(a, name) || slices.Contains(a, everyTerminal) {
+					return c.autologin(name)
+				}
+				return getty(name)
+			},
 			// Someone waits at the screen; a login is long after a few seconds.
 			Backoff: supervise.Backoff{Min: 50 * time.Millisecond, Max: 10 * time.Second, Reset: 5 * time.Second},
 		})
