@@ -12,6 +12,7 @@ import (
 
 	"github.com/testudo-os/testudo/pkg/api"
 	"github.com/testudo-os/testudo/pkg/api/conform"
+	"github.com/testudo-os/testudo/pkg/netstatus"
 )
 
 // bodies are those of routes that take one.
@@ -143,8 +144,12 @@ func (full) Import(_ context.Context, _ api.Import, tell func(api.Progress)) (ap
 }
 func (full) Usage(context.Context) ([]api.Usage, error)   { return fill[[]api.Usage](), nil }
 func (full) Boot(context.Context) ([]api.BootStep, error) { return fill[[]api.BootStep](), nil }
-func (full) Power(context.Context, string) error          { return nil }
-func (full) Config(context.Context) (any, error)          { return map[string]any{"hostname": "x"}, nil }
+func (full) Network(context.Context) (api.Network, error) { return fill[api.Network](), nil }
+func (full) WatchNetwork(_ context.Context, state func(api.Network) error) error {
+	return state(fill[api.Network]())
+}
+func (full) Power(context.Context, string) error { return nil }
+func (full) Config(context.Context) (any, error) { return map[string]any{"hostname": "x"}, nil }
 func (full) Logs(_ context.Context, _ api.LogOptions, line func(api.LogLine) error) error {
 	return line(fill[api.LogLine]())
 }
@@ -166,8 +171,11 @@ func (empty) Service(context.Context, string) (api.Service, error) {
 func (empty) Declare(context.Context, string, api.Declare, api.Declaration) (api.Declared, error) {
 	return api.Declared{}, nil
 }
-func (empty) Usage(context.Context) ([]api.Usage, error)       { return nil, nil }
-func (empty) Boot(context.Context) ([]api.BootStep, error)     { return nil, nil }
+func (empty) Usage(context.Context) ([]api.Usage, error)   { return nil, nil }
+func (empty) Boot(context.Context) ([]api.BootStep, error) { return nil, nil }
+func (empty) Network(context.Context) (api.Network, error) {
+	return api.Network{Checks: []netstatus.NetworkCheck{}, Links: []netstatus.NetworkLink{}}, nil
+}
 func (empty) Up(context.Context, api.Up) ([]api.Change, error) { return nil, nil }
 func (empty) Images(context.Context) ([]api.Image, error)      { return nil, nil }
 func (empty) Logs(context.Context, api.LogOptions, func(api.LogLine) error) error {

@@ -22,6 +22,8 @@ type Backend interface {
 	Boot(ctx context.Context) ([]BootStep, error)
 	Power(ctx context.Context, action string) error
 	Config(ctx context.Context) (any, error)
+	Network(ctx context.Context) (Network, error)
+	WatchNetwork(ctx context.Context, state func(Network) error) error
 }
 
 // route is one operation of the API. The table of routes is what Handler serves
@@ -118,7 +120,7 @@ func routes() []route {
 			do: func(b Backend, r *http.Request) (any, error) { return b.Do(r.Context(), r.PathValue("name"), verb) },
 		})
 	}
-	return append(append(list, declareRoutes()...), lifecycleRoutes()...)
+	return append(append(append(list, declareRoutes()...), lifecycleRoutes()...), networkRoutes()...)
 }
 
 // list makes "none" an empty list and not JSON's null.

@@ -10,8 +10,8 @@ import (
 )
 
 // Redacted is a copy without secrets: password hashes, and the content of
-// files that others than the owner may not read, and the variables of service
-// files.
+// files that others than the owner may not read, the variables of service
+// files, and keys of WireGuard.
 func (c *Config) Redacted() *Config {
 	out := *c
 	out.Users = slices.Clone(c.Users)
@@ -30,6 +30,7 @@ func (c *Config) Redacted() *Config {
 	for name, value := range out.Testudo.Services.Variables {
 		out.Testudo.Services.Variables[name] = hide(value)
 	}
+	out.Network = c.Network.Redacted()
 	out.Testudo.Registries = redactRegistries(c.Testudo.Registries)
 	return &out
 }

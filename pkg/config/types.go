@@ -1,5 +1,7 @@
 package config
 
+import "github.com/testudo-os/testudo/pkg/netplan"
+
 // Config is one source's configuration or, after Merge, the machine's. Absent
 // keys are zero values; booleans whose absence means something are pointers.
 type Config struct {
@@ -11,7 +13,11 @@ type Config struct {
 	Runcmd            []Command   `yaml:"runcmd" json:"runcmd,omitempty"`
 	Timezone          string      `yaml:"timezone" json:"timezone,omitempty"`
 	NTP               NTP         `yaml:"ntp" json:"ntp,omitzero"`
-	Testudo           Testudo     `yaml:"testudo" json:"testudo,omitzero"`
+
+	// Network is nil when no source says anything: DHCP on every card.
+	Network *netplan.Config `yaml:"network" json:"network,omitempty"`
+
+	Testudo Testudo `yaml:"testudo" json:"testudo,omitzero"`
 }
 
 // User is one entry of `users`, with cloud-init's fields. The entry "default"
@@ -60,6 +66,8 @@ type Testudo struct {
 	Logging  Logging  `yaml:"logging" json:"logging,omitzero"`
 	Docker   Docker   `yaml:"docker" json:"docker,omitzero"`
 	State    State    `yaml:"state" json:"state,omitzero"`
+
+	Network netplan.Testudo `yaml:"network" json:"network,omitzero"`
 
 	Registries []Registry `yaml:"registries" json:"registries,omitempty"`
 }

@@ -16,11 +16,12 @@ import (
 
 	"github.com/testudo-os/testudo/pkg/atomicfile"
 	"github.com/testudo-os/testudo/pkg/config"
+	"github.com/testudo-os/testudo/pkg/netplan"
 )
 
 // Services are those that have a folder, also when it is empty: a bind mount
 // of it must find something.
-func Services() []string { return []string{"docker", "ntp", "syslog"} }
+func Services() []string { return []string{"docker", "network", "ntp", "syslog"} }
 
 // Files gives the files by path, SERVICE/NAME.
 func Files(cfg *config.Config) (map[string]string, error) {
@@ -42,6 +43,13 @@ func Files(cfg *config.Config) (map[string]string, error) {
 		return nil, err
 	}
 	add("docker/daemon.json", daemon)
+	settings, err := netplan.Settings{Network: cfg.Network, Testudo: cfg.Testudo.Network}.Encode()
+	if err != nil {
+		return nil, err
+	}
+	if string(settings) != "{}\n" { // nothing said: DHCP on every card
+		add("network/network.json", string(settings))
+	}
 	return files, nil
 }
 
@@ -115,6 +123,14 @@ func Write(dir string, files map[string]string) error {
 	return errors.Join(errs...)
 }
 
+// mode of a service's files: those of the network may hold keys of WireGuard.
+func mode(service string) os.FileMode {
+	if service == "network" {
+		return 0o600
+	}
+	return 0o644
+}
+
 func writeFolder(dir, service string, files map[string]string) error {
 	folder := filepath.Join(dir, service)
 	if err := os.MkdirAll(folder, 0o755); err != nil {
@@ -127,7 +143,7 @@ func writeFolder(dir, service string, files map[string]string) error {
 	var errs []error
 	for path, content := range files {
 		if filepath.Dir(path) == service {
-			errs = append(errs, atomicfile.Write(filepath.Join(dir, path), []byte(content), 0o644))
+			errs = append(errs, atomicfile.Write(filepath.Join(dir, path), []byte(content), mode(service)))
 		}
 	}
 	for _, e := range entries {
