@@ -483,7 +483,7 @@ func (p *planner) adjust(w LinkWant, l Link) {
 			p.do(ChangeLink{l.Index, w.Name, w.Kind, changed})
 		}
 	}
-	if w.Master != nil && *w.Master != l.Master && !p.gone[*w.Master] {
+	if w.Master != nil && *w.Master != l.Master && !p.gone[*w.Master] && (*w.Master != 0 || !p.gone[l.Master]) {
 		p.do(SetMaster{l.Index, w.Name, *w.Master, l.Up && p.isBond(*w.Master)})
 	}
 	if w.Master != nil && *w.Master != 0 && *w.Master == l.Master {

@@ -154,7 +154,7 @@ func (w *wanter) one(cl claim, leases map[int]Leases) {
 		return
 	}
 	w.addresses(cl, lease)
-	w.routes(cl, lease)
+	w.routes(cl, lease, leases)
 }
 
 // waits says whether what an interface runs on is not there yet.
@@ -308,7 +308,7 @@ func (w *wanter) addresses(cl claim, lease Leases) {
 // they carry the interface's metric), then routes to gateways outside of them,
 // then the rest: the kernel refuses a route through a gateway it has no route
 // to.
-func (w *wanter) routes(cl claim, lease Leases) {
+func (w *wanter) routes(cl claim, lease Leases, leases map[int]Leases) {
 	table := MainTable
 	if t, ok := w.table[cl.id]; ok {
 		table = t
@@ -342,7 +342,32 @@ func (w *wanter) routes(cl claim, lease Leases) {
 	} else if l != nil {
 		r.subnet(l.Address, Metric(cl.link.Index), ProtocolDHCP)
 	}
+	if v := w.c.VRFs[cl.id]; v != nil {
+		for i := range r.list {
+			r.list[i].Index = w.wayOf(v, r.list[i], leases)
+		}
+	}
 	w.want.Routes = append(w.want.Routes, r.list...)
+}
+
+// wayOf is the interface of a VRF whose network holds a route's gateway: that
+// is where the kernel puts the route.
+func (w *wanter) wayOf(v *netplan.VRF, r RouteEntry, leases map[int]Leases) int {
+	if !r.Gateway.IsValid() {
+		return r.Index
+	}
+	for _, cl := range w.claims {
+		if cl.link == nil || !slices.Contains(v.Interfaces, cl.id) {
+			continue
+		}
+		if l := leases[cl.link.Index].Four; l != nil && l.Address.Contains(r.Gateway) {
+			return cl.link.Index
+		}
+		if slices.ContainsFunc(cl.dev.Addresses, func(a netplan.Address) bool { return a.Prefix.Contains(r.Gateway) }) {
+			return cl.link.Index
+		}
+	}
+	return r.Index
 }
 
 // routeList collects the routes of one interface.
