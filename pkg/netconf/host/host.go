@@ -10,7 +10,9 @@
 package host
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -31,6 +33,8 @@ type Host struct {
 	Status  string // file that tells of the network's state; "" for none
 	Pattern string // interfaces to take for network cards, as in path.Match; "" is those with a device
 	Log     func(format string, args ...any)
+	// Dial reaches targets; nil is the network's own way.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	events   chan netconf.Event
 	handle   *netlink.Handle

@@ -18,13 +18,15 @@ const reachTimeout = 5 * time.Second
 
 // Reach tries to connect to HOST:PORT by TCP and tells of the outcome.
 func (h *Host) Reach(target string) {
-	events := h.events
+	events, dial := h.events, h.Dial
+	if dial == nil {
+		dial = (&net.Dialer{}).DialContext
+	}
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), reachTimeout)
 		defer cancel()
-		var d net.Dialer
 		text := ""
-		conn, err := d.DialContext(ctx, "tcp", target)
+		conn, err := dial(ctx, "tcp", target)
 		if err != nil {
 			text = plain(err)
 		} else {
