@@ -38,7 +38,7 @@ func Files(cfg *config.Config) (map[string]string, error) {
 		return nil, err
 	}
 	add("syslog/remote.conf", remote)
-	daemon, err := docker(cfg.Testudo.Docker)
+	daemon, err := docker(cfg.Testudo.Docker, cfg.Testudo.Network.Proxy)
 	if err != nil {
 		return nil, err
 	}
@@ -96,14 +96,25 @@ func syslog(s config.Syslog) (string, error) {
 `, host, r.Port, r.Protocol), nil
 }
 
+// proxies are dockerd's own (daemon.json, proxies): for what it pulls.
+type proxies struct {
+	HTTP    string `json:"http-proxy,omitempty"`
+	HTTPS   string `json:"https-proxy,omitempty"`
+	NoProxy string `json:"no-proxy,omitempty"`
+}
+
 // docker gives the part of dockerd's daemon.json that is configurable; "" when
 // nothing is.
-func docker(d config.Docker) (string, error) {
+func docker(d config.Docker, p netplan.Proxy) (string, error) {
 	daemon := struct {
 		Mirrors  []string `json:"registry-mirrors,omitempty"`
 		Insecure []string `json:"insecure-registries,omitempty"`
-	}{d.RegistryMirrors, d.InsecureRegistries}
-	if len(daemon.Mirrors) == 0 && len(daemon.Insecure) == 0 {
+		Proxies  *proxies `json:"proxies,omitempty"`
+	}{d.RegistryMirrors, d.InsecureRegistries, nil}
+	if p.HTTP != "" || p.HTTPS != "" {
+		daemon.Proxies = &proxies{p.HTTP, p.HTTPS, strings.Join(p.NoProxy, ",")}
+	}
+	if len(daemon.Mirrors) == 0 && len(daemon.Insecure) == 0 && daemon.Proxies == nil {
 		return "", nil
 	}
 	text, err := json.MarshalIndent(daemon, "", "  ")

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/testudo-os/testudo/pkg/config"
+	"github.com/testudo-os/testudo/pkg/netplan"
 	"github.com/testudo-os/testudo/pkg/supervise"
 )
 
@@ -272,5 +273,17 @@ func TestChildrenDoNotSpeakForTheService(t *testing.T) {
 	t.Setenv("KEPT", "1")
 	if env := environment(); slices.Contains(env, "NOTIFY_SOCKET=/run/x") || !slices.Contains(env, "KEPT=1") {
 		t.Errorf("got %v", env)
+	}
+}
+
+func TestLoginShellsKnowTheProxy(t *testing.T) {
+	text := proxyProfile(netplan.Proxy{HTTP: "http://p.example:3128", NoProxy: []string{".example.com"}})
+	for _, want := range []string{"export http_proxy='http://p.example:3128'\n", "export HTTP_PROXY=", "export no_proxy='localhost,127.0.0.1,::1,.example.com'\n"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in %s", want, text)
+		}
+	}
+	if text := proxyProfile(netplan.Proxy{}); strings.Contains(text, "export") {
+		t.Errorf("without a proxy: %s", text)
 	}
 }
