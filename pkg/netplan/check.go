@@ -286,8 +286,6 @@ func (k *checker) route(at []string, r Route) {
 		k.bad(at, `a route needs the key via: the address of a gateway; or scope: link, when the network is on the link itself`)
 	case r.Via != nil && !leads(r.Type):
 		k.bad(step("via"), "a route of type %s leads to no gateway", r.Type)
-	case r.Via == nil && r.To.Default && r.From == nil && !leads(r.Type):
-		// Both families: made for each.
 	}
 	for name, a := range map[string]*Addr{"via": r.Via, "from": r.From} {
 		if a != nil && !r.To.Default {

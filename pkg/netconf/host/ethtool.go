@@ -1,6 +1,7 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"unsafe"
@@ -123,7 +124,7 @@ func offloads(name string, o netplan.Offloads) error {
 			v = ethtoolValue{cmd: f.set, data: data}
 			err = ethtool(name, unsafe.Pointer(&v))
 		}
-		if err != nil && !(*f.want == false && err == unix.EOPNOTSUPP) {
+		if err != nil && (*f.want || !errors.Is(err, unix.EOPNOTSUPP)) {
 			return fmt.Errorf("%s: %w", f.what, err)
 		}
 	}
