@@ -151,7 +151,7 @@ func pattern(s string) bool { return strings.ContainsAny(s, `*?[\`) }
 func matches(id string, e *netplan.Ethernet, l Link, owned *Owned) bool {
 	was := owned.original(l)
 	if e.Match == nil {
-		return (l.Name == id || was.Name == id) && !l.Loopback
+		return l.Name == id || was.Name == id // lo, too: a home for addresses
 	}
 	if !l.Physical {
 		return false

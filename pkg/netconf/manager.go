@@ -396,6 +396,9 @@ func (m *Manager) adoptAll(now Moment) bool {
 
 // tune sets what the kernel is to do by itself on an interface.
 func (m *Manager) tune(cl claim, w *wanter) {
+	if cl.link.Loopback {
+		return
+	}
 	t := tuning(cl, w.isPort(cl.id))
 	if have, ok := m.tuned[cl.link.Index]; ok && reflect.DeepEqual(have, t) {
 		return

@@ -89,7 +89,7 @@ func (o *online) judge(now Moment, c netplan.Online, links []linkState, dns bool
 			}
 		}
 	}
-	counted, all := links, false
+	counted, all := slices.DeleteFunc(slices.Clone(links), func(l linkState) bool { return l.inner }), false
 	if len(c.Interfaces) > 0 {
 		all, counted = true, nil
 		for _, name := range c.Interfaces {
@@ -186,6 +186,7 @@ func (o *online) targetsOf(now Moment, names []string, possible bool, ask func(s
 // linkState is what being online looks at of an interface.
 type linkState struct {
 	id, name, text             string
+	inner                      bool // leads nowhere by itself: counts only when named
 	optional                   bool
 	carrier, addressed, routed bool
 }

@@ -258,6 +258,26 @@ func TestOnlineIsWhatTheUserSays(t *testing.T) {
 	}
 }
 
+func TestATunnelOrADummyAloneIsNotOnlineUnlessNamed(t *testing.T) {
+	m, f := machine("e0")
+	c := configure(t, "ethernets: {e0: {dhcp4: true}}\ndummy-devices: {d: {addresses: [10.0.0.1/32]}}\ntunnels: {t: {mode: gre, remote: 10.0.0.2, addresses: [10.1.0.1/30]}}")
+	c.Settings.Testudo.Online.Require = "address"
+	f.took(m, c)
+	expect(t, "unnamed", f.picture.Why, "no interface has an address (e0: asking for an address by DHCP)")
+	c.Settings.Testudo.Online.Interfaces = []string{"d"}
+	f.took(m, c)
+	expect(t, "named", f.picture.Why, "")
+}
+
+func TestTheLoopbackInterfaceTakesAddresses(t *testing.T) {
+	m, f := machine("e0")
+	f.state.Links = append(f.state.Links, Link{Index: 1, Name: "lo", Loopback: true, Up: true, Carrier: true, MTU: 65536})
+	expect(t, "lo", f.took(m, configure(t, "ethernets: {lo: {addresses: [10.99.0.1/32]}}")), "add address 10.99.0.1/32 to lo")
+	if f.picture.Online {
+		t.Error("online by way of lo")
+	}
+}
+
 func TestDNSComesInTheWrittenOrder(t *testing.T) {
 	m, f := machine("e0", "e1")
 	c := configure(t, `

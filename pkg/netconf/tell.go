@@ -90,7 +90,7 @@ func (m *Manager) linkStates(now Moment) (states []linkState, texts []linkText) 
 	claims := slices.Clone(m.claims)
 	slices.SortStableFunc(claims, func(a, b claim) int { return claimIndex(a) - claimIndex(b) })
 	for _, cl := range claims {
-		s := linkState{id: cl.id, name: cl.name, text: problem(cl), optional: cl.dev.Optional}
+		s := linkState{id: cl.id, name: cl.name, text: problem(cl), optional: cl.dev.Optional, inner: !outward(cl)}
 		i := m.ifaces[claimIndex(cl)]
 		switch {
 		case cl.link == nil:
@@ -121,6 +121,12 @@ func (m *Manager) linkStates(now Moment) (states []linkState, texts []linkText) 
 		}
 	}
 	return states, texts
+}
+
+// outward says whether an interface can be the machine's way to others: cards,
+// and what is made of them. Tunnels and the like run over those.
+func outward(cl claim) bool {
+	return cl.link != nil && !cl.link.Loopback && slices.Contains([]string{"", "bond", "bridge", "vlan"}, cl.kind)
 }
 
 func claimIndex(cl claim) int {

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/insomniacslk/dhcp/dhcpv4"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"github.com/vishvananda/netns"
@@ -431,4 +433,65 @@ func TestTheFirewallLetsInWhatIsAllowed(t *testing.T) {
 	off.Testudo.Firewall = netplan.Firewall{}
 	l.host.events <- netconf.Configured{Settings: off}
 	l.wait("a port without a firewall", func() bool { return reach(4432) })
+}
+
+func TestOfTwoDHCPServersOneIsChosenAndTheOtherLeftAlone(t *testing.T) {
+	l := newLab(t)
+	second, other := netip.MustParseAddr("192.0.2.60"), netip.MustParseAddr("192.0.2.2")
+	as := func(server netip.Addr, give func(*dhcpv4.DHCPv4) *dhcpv4.DHCPv4) func(*dhcpv4.DHCPv4) *dhcpv4.DHCPv4 {
+		return func(m *dhcpv4.DHCPv4) *dhcpv4.DHCPv4 {
+			if m.MessageType() == dhcpv4.MessageTypeRequest && !m.ServerIdentifier().Equal(server.AsSlice()) {
+				return nil // another one was chosen
+			}
+			answer := give(m)
+			answer.UpdateOption(dhcpv4.OptServerIdentifier(server.AsSlice()))
+			return answer
+		}
+	}
+	one := l.serve(as(serverAddr, l.lease(600, leaseAddr)))
+	two := l.serve(as(other, l.lease(600, second)))
+	l.start()
+	l.wait("an address", func() bool { return l.hasAddress(leaseAddr) || l.hasAddress(second) })
+	isRequest := isType(dhcpv4.MessageTypeRequest)
+	request := l.expect(one, "a REQUEST", isRequest)
+	if again := l.expect(two, "a REQUEST", isRequest); !again.ServerIdentifier().Equal(request.ServerIdentifier()) {
+		t.Errorf("asked %v and %v", request.ServerIdentifier(), again.ServerIdentifier())
+	}
+	if chosen := request.ServerIdentifier().Equal(other.AsSlice()); l.hasAddress(second) != chosen || l.hasAddress(leaseAddr) == chosen {
+		t.Errorf("asked %v and has\n%s", request.ServerIdentifier(), l.seen())
+	}
+}
+
+func TestSettingsAreTakenFromTheFileWheneverItIsReplaced(t *testing.T) {
+	l := newLab(t)
+	path := filepath.Join(l.dir, "network.json")
+	write := func(text string) {
+		t.Helper()
+		b := []byte(text)
+		if !strings.HasPrefix(text, "{") {
+			var err error
+			if b, err = settings(t, text).Encode(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := replace(path, b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("ethernets: {td0: {addresses: [192.0.2.9/24]}}")
+	l.start()
+	ended := make(chan error, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { ended <- l.host.WatchSettings(ctx, path) }()
+	l.has("address td0 192.0.2.9/24")
+	write("ethernets: {td0: {addresses: [192.0.2.8/24]}}")
+	l.has("address td0 192.0.2.8/24")
+	l.lacks("192.0.2.9/24")
+	write(`{"network": {"ethernet": {}}}`)
+	l.told(1, `unknown field "ethernet"; the settings in force stay`)
+	l.has("address td0 192.0.2.8/24")
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
 }
