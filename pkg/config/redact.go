@@ -8,10 +8,12 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Redacted is a copy without secrets: all that is a Secret by its type, but the
-// content of files that everyone may read on the machine.
+// Redacted is a copy without secrets: keys of WireGuard, and all that is a
+// Secret by its type but the content of files that everyone may read on the
+// machine.
 func (c *Config) Redacted() *Config {
 	out := hidden(reflect.ValueOf(*c)).Interface().(Config)
+	out.Network = c.Network.Redacted()
 	for i, f := range c.WriteFiles {
 		if bits, err := f.Permissions.Bits(); err == nil && bits&0o004 != 0 {
 			out.WriteFiles[i].Content = f.Content
