@@ -31,6 +31,7 @@ func (a answers) Version(context.Context) (Version, error)    { return Version{V
 func (a answers) Usage(context.Context) ([]Usage, error)      { return nil, nil }
 func (a answers) Services(context.Context) ([]Service, error) { return nil, nil }
 func (a answers) Boot(context.Context) ([]BootStep, error)    { return []BootStep{{Name: "mount"}}, nil }
+func (a answers) Sources(context.Context) (Sources, error)    { return Sources{}, nil }
 func (a answers) Config(context.Context, ConfigOptions) (any, error) {
 	return map[string]string{"hostname": "box"}, nil
 }

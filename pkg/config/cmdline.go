@@ -16,8 +16,8 @@ import (
 
 const prefix = "testudo."
 
-// ofInit are arguments that init itself reads and no file can set.
-var ofInit = []string{layout.ArgBreak, layout.ArgWatchdog}
+// ofOthers are arguments that init or pkg/datasource reads and no file can set.
+var ofOthers = []string{layout.ArgBreak, layout.ArgWatchdog, layout.ArgDatasource}
 
 // ParseCmdline reads the testudo.* arguments of a kernel command line: the
 // keys under `testudo:`, and those of cloud-config proper (testudo.hostname=).
@@ -28,7 +28,7 @@ func ParseCmdline(line string) (*Config, []error) {
 	cfg := &Config{}
 	var problems []error
 	for _, arg := range cmdline.Parse(line) {
-		if !strings.HasPrefix(arg.Key, prefix) || slices.Contains(ofInit, arg.Key) {
+		if !strings.HasPrefix(arg.Key, prefix) || slices.Contains(ofOthers, arg.Key) {
 			continue
 		}
 		if err := argument(cfg, arg.Key, arg.Value); err != nil {

@@ -21,9 +21,18 @@ type Resolved struct {
 	// their mistakes are among Problems.
 	Refused []string `json:"refused,omitempty"`
 	Config  Config   `json:"config"`
+	Scripts []Script `json:"scripts,omitempty"` // of user data and vendor data
 
 	// Own is Config without what is built in and what the vendor says.
 	Own Config `json:"-"`
+}
+
+// Script is a program that user data hold.
+type Script struct {
+	Name string `json:"name"` // safe as a file name
+	Kind string `json:"kind"` // "script", or "boothook": at every boot, before all others
+	When string `json:"when"` // of a script: "instance", "boot" or "once"
+	Text []byte `json:"text"`
 }
 
 // ReadResolved reads what WriteResolved wrote.
