@@ -89,11 +89,12 @@ type setup struct {
 	disks       []qemu.Disk
 	network     qemu.Network
 	forwards    []qemu.Forward
-	args        string // more kernel arguments
-	reboot      bool   // a reboot boots again instead of ending QEMU
-	prompt      bool   // a login prompt on the serial console instead of a shell
-	noConsole   bool   // the kernel is told to use one that is not there
-	allow       string // regular expression of log lines that are expected here
+	args        string   // more kernel arguments
+	reboot      bool     // a reboot boots again instead of ending QEMU
+	prompt      bool     // a login prompt on the serial console instead of a shell
+	extra       []string // more arguments of QEMU
+	noConsole   bool     // the kernel is told to use one that is not there
+	allow       string   // regular expression of log lines that are expected here
 }
 
 // machine is a running machine in a test.
@@ -164,6 +165,7 @@ func (s setup) config(t *testing.T, h *host) qemu.Config {
 	if cfg.Network != qemu.NoNet && cfg.Network != qemu.SilentNet {
 		cfg.Forwards = append([]qemu.Forward{{Guest: 22}}, s.forwards...)
 	}
+	cfg.Extra = s.extra
 	if !s.noSeed {
 		cfg.Seed = filepath.Join(t.TempDir(), "seed.iso")
 		text := "#cloud-config\nssh_authorized_keys:\n  - " + h.key.Public + "\n" + s.cloudConfig

@@ -36,7 +36,7 @@ type Source interface {
 
 // Reporter is a Source whose surroundings want to hear that the machine is up.
 type Reporter interface {
-	// Ready tells them, once per instance, after the data were taken over.
+	// Ready tells them, once a boot, after the data were taken over.
 	Ready(ctx context.Context, env *Env) error
 }
 

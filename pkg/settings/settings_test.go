@@ -260,11 +260,14 @@ func TestPartsOfUserData(t *testing.T) {
 		return []byte(text)
 	}
 	m.sources(source{data: &datasource.Data{
-		Source: "seed", Meta: datasource.Meta{InstanceID: "i"},
+		Source: "seed", Meta: datasource.Meta{InstanceID: "i"}, NetworkConfig: []byte("version: 2"),
 		UserData:   archive("#cloud-config\nhostname: one\ntimezone: UTC", "#!/bin/sh\necho script", "#cloud-config\nhostname: two", "#cloud-boothook\necho hook"),
 		VendorData: archive("#cloud-config\nhostname: vendor\nruncmd: [a]", "#cloud-config\npackage_upgrade: [{}", "#!/bin/sh\necho vendor"),
 	}})
 	r := m.load()
+	if string(r.NetworkConfig) != "version: 2" {
+		t.Errorf("network: got %q", r.NetworkConfig)
+	}
 	if r.Config.Hostname != "two" || r.Config.Timezone != "UTC" || len(r.Config.Runcmd) != 1 {
 		t.Errorf("got %s", &r.Config)
 	}

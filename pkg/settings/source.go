@@ -72,6 +72,7 @@ func (l *loader) datasource(context.Context) (meta, user *config.Config) {
 		return nil, nil
 	}
 	l.resolved.Datasource, l.resolved.InstanceID = d.Source, d.Meta.InstanceID
+	l.resolved.NetworkConfig = d.NetworkConfig
 	if found.Kept {
 		l.resolved.Datasource += ", kept copy"
 	}
