@@ -4,11 +4,18 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/testudo-os/testudo/pkg/datasource"
 )
@@ -106,4 +113,106 @@ func TestChangesEndWithTheContext(t *testing.T) {
 		t.Error("the same change is told twice")
 	}
 	cancel()
+}
+
+// inNamespace moves this test's thread into a network namespace of its own with
+// a link called card0. The thread ends with the test.
+func inNamespace(t *testing.T) Roots {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("needs root for a network namespace")
+	}
+	runtime.LockOSThread()
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		t.Fatal(err)
+	}
+	link := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "card0"}, PeerName: "card1"}
+	if err := netlink.LinkAdd(link); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"card0", "card1"} {
+		l, err := netlink.LinkByName(name)
+		if err == nil {
+			err = netlink.LinkSetUp(l)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := Roots{Sys: t.TempDir()}
+	write(t, r.Sys, "class/net/card0/device/vendor", nil) // a device of its own, as the other end is not
+	return r
+}
+
+func linkLocals(t *testing.T, name string) []string {
+	t.Helper()
+	i, err := net.InterfaceByName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addrs, err := i.Addrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, a := range addrs {
+		if ip := a.(*net.IPNet); ip.IP.To4() != nil {
+			out = append(out, ip.String())
+		}
+	}
+	return out
+}
+
+func TestALinkLocalAddressComesAndGoes(t *testing.T) {
+	r := inNamespace(t)
+	if names := r.Interfaces(); !slices.Equal(names, []string{"card0"}) {
+		t.Fatalf("interfaces: %q", names)
+	}
+	undo, err := r.LinkLocal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := linkLocals(t, "card0")
+	if len(got) != 1 || !strings.HasPrefix(got[0], "169.254.") || !strings.HasSuffix(got[0], "/16") {
+		t.Errorf("got %q", got)
+	}
+	again, err := r.LinkLocal() // one is enough
+	if err != nil || len(linkLocals(t, "card0")) != 1 {
+		t.Errorf("a second one: %v, %q", err, linkLocals(t, "card0"))
+	}
+	again()
+	undo()
+	if got := linkLocals(t, "card0"); len(got) != 0 {
+		t.Errorf("left behind: %q", got)
+	}
+	undo() // gone already
+	link, err := netlink.LinkByName("card0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if link.Attrs().Flags&net.FlagUp == 0 {
+		t.Error("the interface was switched off with its address")
+	}
+}
+
+func TestAChangeOfAddressesIsTold(t *testing.T) {
+	inNamespace(t)
+	w := Changes(t.Context())
+	next := w.Next()
+	link, err := netlink.LinkByName("card0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address, err := netlink.ParseAddr("192.0.2.7/24")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := netlink.AddrAdd(link, address); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-next:
+	case <-time.After(10 * time.Second):
+		t.Error("nobody was told")
+	}
 }

@@ -7,12 +7,13 @@ import (
 	"errors"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/testudo-os/testudo/pkg/tools"
 )
 
 // server is a small TFTP server with the faults that a test wants.
@@ -159,30 +160,28 @@ func TestNobodyAnswers(t *testing.T) {
 	}
 }
 
-// A server that people use: dnsmasq, where it is installed.
+// A server that people use: Debian's dnsmasq.
 func TestGetFromDnsmasq(t *testing.T) {
-	dnsmasq, err := exec.LookPath("dnsmasq")
-	if err != nil {
-		t.Skip("dnsmasq is not installed")
-	}
 	if os.Getuid() != 0 {
 		t.Skip("needs root for port 69")
 	}
-	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
+	box, err := tools.Ensure(t.Context(), "../../../.cache", t.Logf)
+	if err != nil {
+		t.Skipf("no dnsmasq here: %v", err)
 	}
+	dir := t.TempDir()
 	content := bytes.Repeat([]byte("#cloud-config\n"), 500)
 	if err := os.WriteFile(filepath.Join(dir, "user-data"), content, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(dnsmasq, "--no-daemon", "--port=0", "--enable-tftp", "--tftp-root="+dir, "--user=root", "--conf-file=/dev/null",
-		"--listen-address=127.0.0.77", "--bind-interfaces", "--tftp-single-port")
+	running, stop := context.WithCancel(context.Background())
+	cmd := box.Command(running, "dnsmasq", "--keep-in-foreground", "--log-facility=-", "--conf-file=/dev/null", "--pid-file=", "--user=root", "--group=root",
+		"--port=0", "--enable-tftp", "--tftp-root="+dir, "--listen-address=127.0.0.77", "--bind-interfaces")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	t.Cleanup(func() { stop(); _ = cmd.Wait() })
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	got, err := Get(ctx, "127.0.0.77", "user-data", 1<<20)
 	if err != nil || !bytes.Equal(got, content) {
