@@ -26,12 +26,13 @@ const rounds = 5
 func imageHash(m *kmod.Module) bool { return strings.HasPrefix(m.Name, "sha2") }
 
 // wanted says whether a device's driver is loaded at boot: those for disks,
-// networks, the buses that lead to them, and watchdogs. All others are for the
+// networks, the buses that lead to them, watchdogs, and what shows us QEMU's
+// fw_cfg, which may hold the configuration. All others are for the
 // udev service to load, when the machine is up: many take long (a processor's
 // KVM, for one) and nothing in the boot waits for them.
 func wanted(m *kmod.Module) bool {
 	for _, folder := range []string{
-		"ata", "block", "bus", "cdrom", "hv", "md", "message", "mmc", "net", "nvdimm", "nvme",
+		"ata", "block", "bus", "cdrom", "firmware", "hv", "md", "message", "mmc", "net", "nvdimm", "nvme",
 		"pci", "scsi", "ufs", "usb/host", "usb/storage", "usb/typec", "virtio", "watchdog", "xen",
 	} {
 		if strings.HasPrefix(m.Path, "kernel/drivers/"+folder+"/") {

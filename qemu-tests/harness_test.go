@@ -82,20 +82,20 @@ func getHost(t *testing.T) *host {
 // setup says how a machine differs from the usual one: the core variant with
 // 512 MiB, a seed with our ssh key, DHCP and no way out.
 type setup struct {
-	extra       []string // arguments of QEMU
-	full        bool     // with the user runtime
-	memory      int      // MiB
-	cloudConfig string   // after the line with our key
+	full        bool   // with the user runtime
+	memory      int    // MiB
+	cloudConfig string // after the line with our key
 	noSeed      bool
 	disks       []qemu.Disk
 	network     qemu.Network
 	forwards    []qemu.Forward
-	args        string // more kernel arguments
-	reboot      bool   // a reboot boots again instead of ending QEMU
-	prompt      bool   // a login prompt on the serial console instead of a shell
-	noConsole   bool   // the kernel is told to use one that is not there
-	image       string // boot this disk image by UEFI, not the kernel directly
-	allow       string // regular expression of log lines that are expected here
+	args        string   // more kernel arguments
+	reboot      bool     // a reboot boots again instead of ending QEMU
+	prompt      bool     // a login prompt on the serial console instead of a shell
+	extra       []string // more arguments of QEMU
+	image       string   // boot this disk image by UEFI, not the kernel directly
+	noConsole   bool     // the kernel is told to use one that is not there
+	allow       string   // regular expression of log lines that are expected here
 }
 
 // machine is a running machine in a test.

@@ -186,6 +186,10 @@ func root() *command {
 				example: "ros config validate cloud-config.yaml", flags: plain(configValidate),
 			},
 			{
+				name: "sources", summary: "Say which datasource counts, and why",
+				example: "ros config sources --all", flags: configSources,
+			},
+			{
 				name: "import", args: "FILE", summary: "Translate a configuration of RancherOS, and say what became of each key", min: 1, max: 1, formats: text,
 				example: "ros config import cloud-config.yaml > new.yaml", flags: plain(configImport),
 			},

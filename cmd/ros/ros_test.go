@@ -149,6 +149,15 @@ func fake(healthy bool) http.Handler {
 	before.ID, before.Change, before.Applied = 3, "changed by hand", true
 	answer("GET /v1/config/history", []api.ConfigEntry{before, entry})
 	answer("GET /v1/config/diff", api.ConfigDiff{From: "in force", To: "next", Keys: []string{"hostname"}, Text: "--- in force\n+++ next\n@@ -1 +1 @@\n-hostname: a\n+hostname: b\n"})
+	answer("GET /v1/config/sources", api.Sources{
+		Machine: "Hetzner vServer", Used: "hetzner (http://169.254.169.254/hetzner/v1)", Instance: "123456", Kept: true,
+		Pending: "asking hetzner again, next try in 15s", Since: boot, Problems: []string{"datasource hetzner: 503 Service Unavailable"},
+		Sources: []api.Source{
+			{Name: "configdrive", State: api.SourceAsked, Reason: "/dev/sr0 has the label config-2", Result: "openstack/latest/meta_data.json:\nI/O error", Took: 2.25},
+			{Name: "hetzner", State: api.SourceAsking, Reason: "SMBIOS names Hetzner"},
+			{Name: "ec2", State: api.SourcePassed, Reason: "SMBIOS does not name Amazon EC2"},
+		},
+	})
 	mux.HandleFunc("POST /v1/services/{name}/{verb}", func(w http.ResponseWriter, r *http.Request) {
 		if r.PathValue("name") != "network" {
 			w.WriteHeader(http.StatusNotFound)
@@ -325,6 +334,9 @@ func TestGolden(t *testing.T) {
 		{"config-rollback", healthy, "ros config rollback 3", "", 0},
 		{"config-import", healthy, "ros config import -", "hostname: a\nrancher: {sysctl: {a.b: 1}, console: alpine}\n", 0},
 		{"validate-notes", healthy, "ros config validate -", "hostname: a\npackages: [vim]\n", 0},
+		{"config-sources", healthy, "ros config sources", "", 0},
+		{"config-sources-all", healthy, "ros config sources --all", "", 0},
+		{"config-sources-json", healthy, "ros config sources --format json", "", 0},
 		{"validate-good", healthy, "ros config validate -", "#cloud-config\nhostname: a\n", 0},
 		{"validate-bad", healthy, "ros config validate -", "hostnam: a\nusers: [{}]\n", 1},
 		{"validate-bad-json", healthy, "ros config validate - --format json", "hostnam: a\n", 1},

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/testudo-os/testudo/pkg/api"
+	"github.com/testudo-os/testudo/pkg/datasource/find"
 	"github.com/testudo-os/testudo/pkg/events"
 	"github.com/testudo-os/testudo/pkg/layout"
 	"github.com/testudo-os/testudo/pkg/logs"
@@ -31,6 +32,7 @@ type backend struct {
 	files    func() *service.Set // reads the service files
 	images   *images
 	config   *configuration
+	finder   *find.Finder
 	declared userservices.Store
 	life     context.Context // ends with rosd
 

@@ -39,13 +39,13 @@ type doer func(ctx context.Context, a reconfigure.Action, fresh *config.Resolved
 
 // openConfiguration finishes what the last rosd began, goes back from what
 // nobody confirmed, and reads what is in force.
-func openConfiguration(ctx context.Context, log *slog.Logger) (*configuration, error) {
+func openConfiguration(ctx context.Context, load func(context.Context) (*config.Resolved, error), log *slog.Logger) (*configuration, error) {
 	id, err := bootID()
 	if err != nil {
 		return nil, err
 	}
 	store, notes, err := confstore.Open(confstore.Options{Dir: layout.ConfigDir, BootID: id, Now: time.Now, Uptime: uptime})
-	c := &configuration{log: log, store: store, load: loadSettings, put: putInPlace, uptime: uptime}
+	c := &configuration{log: log, store: store, load: load, put: putInPlace, uptime: uptime}
 	resolved := configure(ctx, c)
 	if err != nil {
 		notes = append(notes, err.Error())

@@ -17,11 +17,6 @@ import (
 // answer must not keep services from starting.
 const configTimeout = 20 * time.Second
 
-// loadSettings is configuration.load.
-func loadSettings(ctx context.Context) (*config.Resolved, error) {
-	return settings.Load(ctx, settings.Host())
-}
-
 // configure reads the configuration at rosd's start and puts in place what
 // concerns the whole machine: its name, its time zone, and the files services
 // read. Nothing in it stops the boot: what is wrong is in the result's Problems.

@@ -24,6 +24,7 @@ import (
 	"github.com/testudo-os/testudo/pkg/manager"
 	"github.com/testudo-os/testudo/pkg/notify"
 	"github.com/testudo-os/testudo/pkg/service"
+	"github.com/testudo-os/testudo/pkg/settings"
 	"github.com/testudo-os/testudo/pkg/userservices"
 )
 
@@ -49,7 +50,9 @@ func run(log *slog.Logger) error {
 		return err
 	}
 	early.stopPreparing()
-	inForce, err := openConfiguration(ctx, log)
+	finder := settings.Sources(ctx)
+	finder.AtBoot(ctx)
+	inForce, err := openConfiguration(ctx, loadWith(finder), log)
 	if err != nil {
 		return err
 	}
@@ -76,10 +79,11 @@ func run(log *slog.Logger) error {
 	m = manager.New(set, managerOptions(early, store, listener, hub, images, log))
 
 	b := &backend{
-		manager: m, logs: store, events: hub, files: files, images: images, config: inForce, declared: declared, life: ctx,
+		manager: m, logs: store, events: hub, files: files, images: images, config: inForce, finder: finder, declared: declared, life: ctx,
 	}
 	inForce.doers = b.doers(forwarding)
 	inForce.watchTrial(ctx)
+	go b.followSources(ctx, finder)
 	socket, err := api.Listen(layout.APISocket, layout.GIDSudo)
 	if err != nil {
 		return err

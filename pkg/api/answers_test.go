@@ -84,6 +84,9 @@ func fillValue(v reflect.Value) {
 	case v.Type() == reflect.TypeFor[api.State]():
 		v.SetString(string(api.StateRunning))
 		return
+	case v.Type() == reflect.TypeFor[api.SourceState]():
+		v.SetString(string(api.SourceUsed))
+		return
 	case v.Type() == reflect.TypeFor[api.ChangeAction]():
 		v.SetString(string(api.ChangeStart))
 		return
@@ -172,6 +175,7 @@ func (full) Network(context.Context) (api.Network, error) { return fill[api.Netw
 func (full) WatchNetwork(_ context.Context, state func(api.Network) error) error {
 	return state(fill[api.Network]())
 }
+func (full) Sources(context.Context) (api.Sources, error) { return fill[api.Sources](), nil }
 func (full) Logs(_ context.Context, _ api.LogOptions, line func(api.LogLine) error) error {
 	return line(fill[api.LogLine]())
 }
@@ -185,7 +189,10 @@ type empty struct{ full }
 func (empty) Status(context.Context) (api.Status, error) {
 	return api.Status{Config: api.ConfigStatus{Refused: []string{}, Notes: []string{}}, Problems: []string{}, Services: []api.Service{}, Disks: []api.Disk{}, Addresses: []api.Address{}}, nil
 }
-func (empty) Version(context.Context) (api.Version, error)    { return api.Version{}, nil }
+func (empty) Version(context.Context) (api.Version, error) { return api.Version{}, nil }
+func (empty) Sources(context.Context) (api.Sources, error) {
+	return api.Sources{Sources: []api.Source{}, Problems: []string{}}, nil
+}
 func (empty) Services(context.Context) ([]api.Service, error) { return nil, nil }
 func (empty) Service(context.Context, string) (api.Service, error) {
 	return api.Service{State: api.StateWaiting}, nil

@@ -25,6 +25,7 @@ type Backend interface {
 	Configuration
 	Network(ctx context.Context) (Network, error)
 	WatchNetwork(ctx context.Context, state func(Network) error) error
+	Sources(ctx context.Context) (Sources, error)
 }
 
 // route is one operation of the API. The table of routes is what Handler serves
@@ -117,7 +118,7 @@ func routes() []route {
 			do: func(b Backend, r *http.Request) (any, error) { return b.Do(r.Context(), r.PathValue("name"), verb) },
 		})
 	}
-	return slices.Concat(list, declareRoutes(), lifecycleRoutes(), configRoutes(), networkRoutes())
+	return slices.Concat(list, declareRoutes(), lifecycleRoutes(), configRoutes(), networkRoutes(), sourceRoutes())
 }
 
 // list makes "none" an empty list and not JSON's null.

@@ -35,6 +35,7 @@ func (a answers) Network(context.Context) (Network, error)    { return Network{O
 func (a answers) WatchNetwork(_ context.Context, state func(Network) error) error {
 	return state(Network{Online: true})
 }
+func (a answers) Sources(context.Context) (Sources, error) { return Sources{}, nil }
 func (a answers) Config(context.Context, ConfigOptions) (any, error) {
 	return map[string]string{"hostname": "box"}, nil
 }

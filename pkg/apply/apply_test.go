@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -239,6 +240,54 @@ func TestRuncmdThatWasCutOffRunsAgain(t *testing.T) {
 	var out bytes.Buffer
 	if err := Runcmd(t.Context(), cfg, dir, "i", sh(&out)); err != nil || out.String() != "ran\n" {
 		t.Errorf("got %q, %v", out.String(), err)
+	}
+}
+
+func TestScripts(t *testing.T) {
+	script := func(name, when string) config.Script {
+		return config.Script{Name: name, Kind: "script", When: when, Text: []byte("#!/bin/sh\necho " + name + "\n")}
+	}
+	scripts := []config.Script{
+		script("b-instance", "instance"), script("a-boot", "boot"), script("once", "once"),
+		{Name: "hook", Kind: "boothook", Text: []byte("echo hook\n")},
+	}
+	disk := t.TempDir()
+	boot, other := t.TempDir(), t.TempDir()
+	for _, step := range []struct {
+		name, boot, instance string
+		hooks, scripts       string
+	}{
+		{"the first boot", boot, "one", "hook\n", "b-instance\na-boot\nonce\n"},
+		{"the service restarts", boot, "one", "", ""},
+		{"the next boot", other, "one", "hook\n", "a-boot\n"},
+		{"another instance", t.TempDir(), "../two", "hook\n", "b-instance\na-boot\n"},
+	} {
+		dirs := ScriptDirs{Instances: disk, Boot: step.boot}
+		var hooks, rest bytes.Buffer
+		err := errors.Join(Boothooks(t.Context(), scripts, dirs, step.instance, sh(&hooks)), Scripts(t.Context(), scripts, dirs, step.instance, sh(&rest)))
+		if err != nil || hooks.String() != step.hooks || rest.String() != step.scripts {
+			t.Errorf("%s: got %q and %q, %v", step.name, hooks.String(), rest.String(), err)
+		}
+	}
+	if entries, err := os.ReadDir(filepath.Dir(disk)); err != nil || slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() == "two" }) {
+		t.Errorf("a climbing instance id: %v, %v", entries, err)
+	}
+}
+
+func TestAScriptThatWasCutOffRunsAgain(t *testing.T) {
+	dirs := ScriptDirs{Instances: t.TempDir(), Boot: t.TempDir()}
+	scripts := []config.Script{{Name: "a", Kind: "script", When: "instance", Text: []byte("#!/bin/sh\necho a\n")}, {Name: "b", Kind: "script", When: "instance", Text: []byte("#!/bin/sh\nexit 1\n")}}
+	cut := errors.New("power cut")
+	if err := Scripts(t.Context(), scripts, dirs, "i", func(context.Context, ...string) error { return cut }); !errors.Is(err, cut) {
+		t.Fatalf("got %v", err)
+	}
+	var out bytes.Buffer
+	if err := Scripts(t.Context(), scripts, dirs, "i", sh(&out)); err != nil || out.String() != "a\n" {
+		t.Errorf("got %q, %v", out.String(), err)
+	}
+	info, err := os.Stat(filepath.Join(dirs.Instances, "i", "scripts", "script-a"))
+	if err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("a script may hold secrets: %v, %v", info, err)
 	}
 }
 

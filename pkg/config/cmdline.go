@@ -16,12 +16,12 @@ import (
 
 const prefix = "testudo."
 
-// ofInit are arguments that init itself reads and no file can set.
-var ofInit = []string{layout.ArgBreak, layout.ArgWatchdog}
+// ofOthers are arguments that init or pkg/datasource reads and no file can set.
+var ofOthers = []string{layout.ArgBreak, layout.ArgWatchdog, layout.ArgDatasource}
 
 // Refused explains keys that init reads before there is any file.
 func (*Testudo) Refused(key string) string {
-	if slices.Contains(ofInit, prefix+key) {
+	if slices.Contains(ofOthers, prefix+key) {
 		return "works on the kernel command line only: it is read before any file"
 	}
 	return ""
@@ -36,7 +36,7 @@ func ParseCmdline(line string) (*Config, []error) {
 	cfg := &Config{}
 	var problems []error
 	for _, arg := range cmdline.Parse(line) {
-		if !strings.HasPrefix(arg.Key, prefix) || slices.Contains(ofInit, arg.Key) {
+		if !strings.HasPrefix(arg.Key, prefix) || slices.Contains(ofOthers, arg.Key) {
 			continue
 		}
 		if err := argument(cfg, arg.Key, arg.Value); err != nil {

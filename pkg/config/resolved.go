@@ -21,11 +21,23 @@ type Resolved struct {
 	// their mistakes are among Problems.
 	Refused []string `json:"refused,omitempty"`
 	Config  Config   `json:"config"`
+	Scripts []Script `json:"scripts,omitempty"` // of user data and vendor data
+	// NetworkConfig is what the datasource says of the network: cloud-init's
+	// version 1 or 2, YAML or JSON.
+	NetworkConfig []byte `json:"network_config,omitempty"`
 
 	// Own is Config without what is built in and what the vendor says.
 	Own Config `json:"-"`
 	// Above is what comes after the machine's own file: it wins over that.
 	Above Config `json:"-"`
+}
+
+// Script is a program that user data hold.
+type Script struct {
+	Name string `json:"name"` // safe as a file name
+	Kind string `json:"kind"` // "script", or "boothook": at every boot, before all others
+	When string `json:"when"` // of a script: "instance", "boot" or "once"
+	Text []byte `json:"text"`
 }
 
 // ReadResolved reads what WriteResolved wrote.

@@ -33,6 +33,13 @@ func (c Cache) Load() (*Data, error) {
 	return data, nil
 }
 
+// For says whether kept data may be used on a machine: they are its own, or
+// nothing tells whose they are. A disk that was copied into another machine of
+// a cloud must not make it the first one's twin.
+func (d *Data) For(fingerprint string) bool {
+	return d.Machine == "" || fingerprint == "" || d.Machine == fingerprint
+}
+
 // Save keeps data. The disk is not written when it holds them already.
 func (c Cache) Save(data *Data) error {
 	text, err := json.Marshal(data)

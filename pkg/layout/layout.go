@@ -92,6 +92,9 @@ const (
 	ArgRepair     = "testudo.state.repair"     // e2fsck -y on a state disk that e2fsck -p gives up on
 )
 
+// ArgDatasource says which datasource to ask (pkg/datasource): names, a URL, or none.
+const ArgDatasource = "testudo.datasource"
+
 // Signals between PID 1, rosd and the world.
 //
 //	PID 1: SIGRTMIN+4 power off, SIGRTMIN+5 reboot, SIGRTMIN+3 halt (as systemd),

@@ -6,7 +6,7 @@
 //
 //  1. what is built in (pkg/config/builtin.yaml)
 //  2. the vendor's file, which whoever builds an image may put in it
-//  3. the datasource's meta-data: host name and keys
+//  3. the datasource's vendor-data, and over them its meta-data: host name and keys
 //  4. conf.d/*.yaml of the configuration directory, by name
 //  5. cloud-config.yaml there: the machine's own file
 //  6. the datasource's user-data
@@ -23,28 +23,25 @@ import (
 	"slices"
 
 	"github.com/testudo-os/testudo/pkg/config"
-	"github.com/testudo-os/testudo/pkg/datasource"
+	"github.com/testudo-os/testudo/pkg/datasource/find"
 	"github.com/testudo-os/testudo/pkg/layout"
 )
 
 // Options say where sources are.
 type Options struct {
-	ConfigDir string              // cloud-config.yaml, conf.d and the last good copies
-	Vendor    string              // the vendor's file; "": none
-	Cmdline   string              // file with the kernel command line
-	Sources   []datasource.Source // tried in order
+	ConfigDir string // cloud-config.yaml, conf.d and the last good copies
+	Vendor    string // the vendor's file; "": none
+	Cmdline   string // file with the kernel command line
+	// Datasource gives what is known of the machine's datasource; nil: none.
+	Datasource func() find.Found
 }
 
-// Host gives the options of the machine we run on.
+// Host gives the options of the machine we run on; Datasource is the caller's.
 func Host() Options {
 	return Options{
 		ConfigDir: layout.ConfigDir,
 		Vendor:    layout.VendorConfig,
 		Cmdline:   "/proc/cmdline",
-		Sources: []datasource.Source{
-			datasource.Directory{Path: datasource.SeedDir},
-			datasource.NoCloud{Volumes: datasource.Host{MountBelow: layout.RunDir}},
-		},
 	}
 }
 

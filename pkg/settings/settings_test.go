@@ -13,6 +13,7 @@ import (
 
 	"github.com/testudo-os/testudo/pkg/config"
 	"github.com/testudo-os/testudo/pkg/datasource"
+	"github.com/testudo-os/testudo/pkg/datasource/find"
 )
 
 // source is a datasource that gives what it is told to.
@@ -23,7 +24,11 @@ type source struct {
 
 func (source) Name() string { return "test" }
 
-func (s source) Fetch(context.Context) (*datasource.Data, error) {
+func (source) Detect(*datasource.Facts) datasource.Match {
+	return datasource.Match{Found: true, Reason: "a test"}
+}
+
+func (s source) Fetch(context.Context, *datasource.Env) (*datasource.Data, error) {
 	if s.data == nil && s.err == nil {
 		return nil, datasource.ErrNone
 	}
@@ -60,6 +65,16 @@ func (m *machine) file(name, text string) {
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		m.t.Fatal(err)
 	}
+}
+
+// sources has the machine find its datasource, as a boot does.
+func (m *machine) sources(list ...datasource.Source) {
+	finder := find.New(find.Options{
+		Sources: list, Env: &datasource.Env{Facts: &datasource.Facts{}}, Check: CheckData,
+		Cache: datasource.Cache{Path: filepath.Join(m.ConfigDir, lastGood, "datasource.json")},
+	})
+	finder.AtBoot(m.t.Context())
+	m.Datasource = finder.Current
 }
 
 func (m *machine) load() *config.Resolved {
@@ -102,13 +117,13 @@ func TestLaterSourcesWin(t *testing.T) {
 			m.Vendor = filepath.Join(m.ConfigDir, "vendor.yaml")
 		}},
 		{"metadata", func(m *machine) {
-			m.Sources = []datasource.Source{source{data: &datasource.Data{Source: "test", Meta: datasource.Meta{InstanceID: "i", Hostname: "metadata"}}}}
+			m.sources(source{data: &datasource.Data{Source: "test", Meta: datasource.Meta{InstanceID: "i", Hostname: "metadata"}, VendorData: []byte("#cloud-config\nhostname: vendor")}})
 		}},
 		{"a", func(m *machine) { m.file("conf.d/a.yaml", "hostname: a") }},
 		{"b", func(m *machine) { m.file("conf.d/b.yaml", "hostname: b") }},
 		{"file", func(m *machine) { m.file("cloud-config.yaml", "hostname: file") }},
 		{"userdata", func(m *machine) {
-			m.Sources = []datasource.Source{source{data: &datasource.Data{Source: "test", Meta: datasource.Meta{InstanceID: "i", Hostname: "metadata"}, UserData: []byte("#cloud-config\nhostname: userdata")}}}
+			m.sources(source{data: &datasource.Data{Source: "test", Meta: datasource.Meta{InstanceID: "i", Hostname: "metadata"}, UserData: []byte("#cloud-config\nhostname: userdata")}})
 		}},
 		{"kernel", func(m *machine) { m.cmdline("testudo.hostname=kernel") }},
 	}
@@ -215,9 +230,9 @@ func TestDatasource(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			m := newMachine(t)
-			m.Sources = []datasource.Source{tt.first}
+			m.sources(tt.first)
 			m.load()
-			m.Sources = []datasource.Source{tt.second}
+			m.sources(tt.second)
 			r := m.load()
 			if r.Config.Hostname != tt.wantHost || r.InstanceID != tt.wantInstance || r.Datasource != tt.wantDatasource {
 				t.Errorf("got %q %q %q", r.Config.Hostname, r.InstanceID, r.Datasource)
@@ -234,6 +249,47 @@ func TestDatasource(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestPartsOfUserData(t *testing.T) {
+	m := newMachine(t)
+	archive := func(entries ...string) []byte {
+		text := "#cloud-config-archive\n"
+		for _, e := range entries {
+			text += "- |\n  " + strings.ReplaceAll(e, "\n", "\n  ") + "\n"
+		}
+		return []byte(text)
+	}
+	m.sources(source{data: &datasource.Data{
+		Source: "seed", Meta: datasource.Meta{InstanceID: "i"}, NetworkConfig: []byte("version: 2"),
+		UserData:   archive("#cloud-config\nhostname: one\ntimezone: UTC", "#!/bin/sh\necho script", "#cloud-config\nhostname: two", "#cloud-boothook\necho hook"),
+		VendorData: archive("#cloud-config\nhostname: vendor\nruncmd: [a]", "#cloud-config\npackage_upgrade: [{}", "#!/bin/sh\necho vendor"),
+	}})
+	r := m.load()
+	if string(r.NetworkConfig) != "version: 2" {
+		t.Errorf("network: got %q", r.NetworkConfig)
+	}
+	if r.Config.Hostname != "two" || r.Config.Timezone != "UTC" || len(r.Config.Runcmd) != 1 {
+		t.Errorf("got %s", &r.Config)
+	}
+	all := strings.Join(r.Problems, "\n")
+	if !strings.Contains(all, "seed vendor-data, part 2 at line") || !strings.Contains(all, "is left out") {
+		t.Errorf("a bad part of vendor data: got %s", all)
+	}
+	var scripts []string
+	for _, s := range r.Scripts {
+		scripts = append(scripts, s.Kind+" "+s.When+" "+strings.TrimSpace(string(s.Text)))
+	}
+	if got := strings.Join(scripts, "; "); got != "script instance #!/bin/sh\necho vendor; script instance #!/bin/sh\necho script; boothook  echo hook" {
+		t.Errorf("scripts: got %q", got)
+	}
+}
+
+func TestMistakesOfAllPartsAreTold(t *testing.T) {
+	m := newMachine(t)
+	m.sources(source{data: &datasource.Data{Source: "seed", Meta: datasource.Meta{InstanceID: "i"}, UserData: []byte(
+		"#cloud-config-archive\n- {filename: a.yaml, content: \"#cloud-config\\nhostnam: a\"}\n- {content: \"#cloud-config\\nusers: 5\"}\n")}})
+	problems(t, m.load(), "seed user-data, part 1 (a.yaml) at line 2:2:1: hostnam: unknown key", "seed user-data, part 2 at line 3:2:8: users: ", "user-data is refused, and no last good content is there")
 }
 
 func TestNTPSwitchedOffDisablesTheService(t *testing.T) {

@@ -3,89 +3,130 @@ package settings
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 
 	"github.com/testudo-os/testudo/pkg/config"
 	"github.com/testudo-os/testudo/pkg/datasource"
+	"github.com/testudo-os/testudo/pkg/datasource/clouds"
+	"github.com/testudo-os/testudo/pkg/datasource/find"
+	"github.com/testudo-os/testudo/pkg/datasource/host"
+	"github.com/testudo-os/testudo/pkg/datasource/userdata/jinja"
+	"github.com/testudo-os/testudo/pkg/layout"
 )
 
-// reading is a datasource's data, parsed. Either part may be nil.
-type reading struct {
-	data       *datasource.Data
-	meta, user *config.Config
-	notes      []string // values of meta-data that were left out
-	err        error    // of user-data
+// Sources makes the Finder of the machine we run on. What it watches ends with
+// ctx. It looks at disks, no longer than find.LocalBound.
+func Sources(ctx context.Context) *find.Finder {
+	looking, cancel := context.WithTimeoutCause(ctx, find.LocalBound, fmt.Errorf("no answer within %v", find.LocalBound))
+	defer cancel()
+	machine := host.Roots{Sys: "/sys", Cmdline: "/proc/cmdline", SeedDirs: []string{datasource.SeedDir}}
+	return find.New(find.Options{
+		Sources:   clouds.All(clouds.Options{SeedDir: datasource.SeedDir, DefaultUser: config.DefaultUser().Name}),
+		Env:       machine.Env(ctx, machine.Facts(looking), layout.RunDir, layout.NetworkDir),
+		Cache:     datasource.Cache{Path: filepath.Join(layout.ConfigDir, lastGood, "datasource.json")},
+		Check:     CheckData,
+		Render:    renderTemplate,
+		LinkLocal: machine.LinkLocal,
+	})
 }
 
-// datasource gives the configuration in meta-data and in user-data.
-func (l *loader) datasource(ctx context.Context) (meta, user *config.Config) {
-	cache := datasource.Cache{Path: filepath.Join(l.options.ConfigDir, lastGood, "datasource.json")}
-	data, problems := datasource.First(ctx, l.options.Sources...)
-	for _, p := range problems {
+// renderTemplate fills in a template with what data say of the instance.
+func renderTemplate(_ context.Context, d *datasource.Data, origin, text string) (string, error) {
+	return jinja.Render(origin, text, jinja.Variables(d))
+}
+
+// CheckData says whether the configurations in user data are without mistakes;
+// all of them are told.
+func CheckData(d *datasource.Data) error {
+	if d.Parts == nil {
+		return nil
+	}
+	var errs []error
+	for _, p := range d.Parts.User {
+		if p.Kind != datasource.CloudConfig {
+			continue
+		}
+		if _, err := config.Parse(p.Origin, p.Text); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// datasource gives the configuration in vendor data and meta-data, and that in
+// user data.
+func (l *loader) datasource(context.Context) (meta, user *config.Config) {
+	if l.options.Datasource == nil {
+		return nil, nil
+	}
+	found := l.options.Datasource()
+	for _, p := range found.Problems {
 		l.refuse(p, "")
 	}
-	if ctx.Err() != nil {
+	if found.Refused != nil {
+		l.refuse(found.Refused, found.Instead)
+	}
+	d := found.Data
+	if d == nil {
 		return nil, nil
 	}
-	var fresh reading
-	if data != nil {
-		if fresh = parse(data); fresh.err == nil && !data.Partial {
-			if err := cache.Save(data); err != nil {
-				l.problem("%v", err)
-			}
-			return l.use(fresh)
-		}
+	l.resolved.Datasource, l.resolved.InstanceID = d.Source, d.Meta.InstanceID
+	l.resolved.NetworkConfig = d.NetworkConfig
+	if found.Kept {
+		l.resolved.Datasource += ", kept copy"
 	}
-	kept, err := cache.Load()
-	if err != nil && !errors.Is(err, datasource.ErrNone) {
-		l.problem("%v", err)
+	meta = l.meta(d)
+	if d.Parts == nil {
+		return meta, nil
 	}
-	if err == nil {
-		if old := parse(kept); old.err == nil {
-			if fresh.err != nil {
-				l.refuse(fresh.err, data.Source+" is refused, its last good content is used")
-			}
-			old.data.Source += ", kept copy"
-			return l.use(old)
-		}
+	if d.Parts.NoVendor != "" {
+		l.problem("%s", d.Parts.NoVendor)
 	}
-	if data == nil {
-		return nil, nil
-	}
-	if fresh.err != nil {
-		// What of meta-data is good still helps people to get in.
-		l.refuse(fresh.err, data.Source+" user-data is refused, and no last good content is there")
-	}
-	return l.use(fresh)
+	vendor := l.parts(d.Parts.Vendor)
+	user = l.parts(d.Parts.User)
+	return config.Merge(vendor, meta), user
 }
 
-// use notes where the configuration is from.
-func (l *loader) use(r reading) (meta, user *config.Config) {
-	l.resolved.Datasource = r.data.Source
-	l.resolved.InstanceID = r.data.Meta.InstanceID
-	for _, n := range r.notes {
-		l.problem("%s", n)
-	}
-	return r.meta, r.user
-}
-
-func parse(data *datasource.Data) reading {
-	r := reading{data: data, meta: &config.Config{}}
-	r.user, r.err = config.ParseUserData(data.Source+" user-data", data.UserData)
+// meta gives the configuration in meta-data. What of it is no good is left out.
+func (l *loader) meta(d *datasource.Data) *config.Config {
+	meta := &config.Config{}
 	valid := func(key string, one *config.Config) bool {
 		findings := config.Validate(one)
 		if len(findings) > 0 {
-			r.notes = append(r.notes, data.Source+" meta-data: "+key+": "+findings[0].Message+"; it is left out")
+			l.problem("%s meta-data: %s: %s; it is left out", d.Source, key, findings[0].Message)
 		}
 		return len(findings) == 0
 	}
-	if name := data.Meta.Hostname; valid("hostname", &config.Config{Hostname: name}) {
-		r.meta.Hostname = name
+	if name := d.Meta.Hostname; valid("hostname", &config.Config{Hostname: name}) {
+		meta.Hostname = name
 	}
-	for _, key := range data.Meta.PublicKeys {
+	for _, key := range d.Meta.PublicKeys {
 		if valid("public-keys", &config.Config{SSHAuthorizedKeys: []string{key}}) {
-			r.meta.SSHAuthorizedKeys = append(r.meta.SSHAuthorizedKeys, key)
+			meta.SSHAuthorizedKeys = append(meta.SSHAuthorizedKeys, key)
 		}
 	}
-	return r
+	return meta
+}
+
+// parts lays configurations over each other and keeps scripts. User data were
+// checked before; a part of vendor data with mistakes is left out.
+func (l *loader) parts(parts []datasource.Part) *config.Config {
+	var merged []*config.Config
+	for _, p := range parts {
+		if p.Kind != datasource.CloudConfig {
+			l.resolved.Scripts = append(l.resolved.Scripts, config.Script{Name: p.Name, Kind: string(p.Kind), When: string(p.When), Text: p.Text})
+			continue
+		}
+		cfg, err := config.Parse(p.Origin, p.Text)
+		if err != nil {
+			l.refuse(err, p.Origin+" is left out")
+			continue
+		}
+		merged = append(merged, cfg)
+	}
+	if len(merged) == 0 {
+		return nil
+	}
+	return config.Merge(merged...)
 }

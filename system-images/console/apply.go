@@ -19,6 +19,9 @@ const root = "/"
 // bootcmdStamp lives as long as the boot: a restart of this service is none.
 const bootcmdStamp = layout.RunDir + "/bootcmd.done"
 
+// scriptDirs are those of the scripts of user data.
+var scriptDirs = apply.ScriptDirs{Instances: layout.InstanceDir, Boot: layout.RunDir + "/scripts"}
+
 // prepare does what must be there before the first login: host keys, files
 // and accounts. All of it takes milliseconds and none of it runs a command,
 // which might hang: commands come when ssh already answers.
@@ -68,8 +71,8 @@ func (c *console) readConfig() {
 	c.resolved.Store(resolved)
 }
 
-// runCommands runs bootcmd, once a boot, and runcmd, once an instance, in the
-// background.
+// runCommands runs boot hooks and bootcmd, once a boot, then runcmd and the
+// scripts of user data, mostly once an instance, in the background.
 func (c *console) runCommands(ctx context.Context) {
 	resolved := c.resolved.Load()
 	if resolved == nil {
@@ -77,11 +80,13 @@ func (c *console) runCommands(ctx context.Context) {
 	}
 	go func() {
 		cfg := resolved.Config
+		c.check(apply.Boothooks(ctx, resolved.Scripts, scriptDirs, resolved.InstanceID, c.run))
 		if _, err := os.Stat(bootcmdStamp); errors.Is(err, fs.ErrNotExist) && len(cfg.Bootcmd) > 0 {
 			c.check(apply.Bootcmd(ctx, &cfg, layout.InstanceDir, c.run))
 			c.check(os.WriteFile(bootcmdStamp, nil, 0o644))
 		}
 		c.check(apply.Runcmd(ctx, &cfg, layout.InstanceDir, resolved.InstanceID, c.run))
+		c.check(apply.Scripts(ctx, resolved.Scripts, scriptDirs, resolved.InstanceID, c.run))
 		c.finish(ctx, resolved)
 	}()
 }

@@ -1,4 +1,4 @@
-package datasource
+package host
 
 import (
 	"errors"
@@ -9,37 +9,39 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/testudo-os/testudo/pkg/blockdev"
+	"github.com/testudo-os/testudo/pkg/datasource"
 )
 
-// Host finds volumes among the machine's block devices and mounts them below
-// a directory of its own, such as layout.RunDir.
-type Host struct{ MountBelow string }
-
-// Find looks at the labels of ISO 9660 and FAT file systems.
-func (Host) Find(label string) ([]Volume, error) {
+// volumes lists what a source could live on: ISO 9660 and FAT with any label,
+// and discs whose file system is not known here, which may be UDF. Problems are
+// devices that cannot be read.
+func volumes() (out []datasource.Volume, problems []string) {
 	devices, err := blockdev.Host().List()
 	if err != nil {
-		return nil, err
+		return nil, []string{err.Error()}
 	}
-	var volumes []Volume
-	var errs []error
 	for _, d := range devices {
 		info, err := d.Probe()
 		switch {
 		case errors.Is(err, unix.ENOMEDIUM):
 		case err != nil:
-			errs = append(errs, err)
-		case (info.Type == blockdev.ISO9660 || info.Type == blockdev.VFAT) && strings.EqualFold(info.Label, label):
-			volumes = append(volumes, Volume{Device: d.Path, Type: string(info.Type)})
+			problems = append(problems, err.Error())
+		case info.Type == blockdev.ISO9660 || info.Type == blockdev.VFAT:
+			out = append(out, datasource.Volume{Device: d.Path, Type: string(info.Type), Label: info.Label})
+		case info.Type == blockdev.None && strings.HasPrefix(d.Name, "sr"):
+			out = append(out, datasource.Volume{Device: d.Path, Type: "udf"})
 		}
 	}
-	return volumes, errors.Join(errs...)
+	return out, problems
 }
+
+// Mounter mounts volumes below a directory of its own, such as layout.RunDir.
+type Mounter struct{ Below string }
 
 // Mount mounts read-only; nothing on the volume can be a device, run, or give
 // privileges, and only root can look into the place.
-func (h Host) Mount(v Volume) (string, func() error, error) {
-	dir, err := os.MkdirTemp(h.MountBelow, "seed-")
+func (m Mounter) Mount(v datasource.Volume) (string, func() error, error) {
+	dir, err := os.MkdirTemp(m.Below, "seed-")
 	if err != nil {
 		return "", nil, fmt.Errorf("make mount point: %w", err)
 	}
