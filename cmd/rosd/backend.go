@@ -90,6 +90,8 @@ func (b *backend) Status(ctx context.Context) (api.Status, error) {
 		status.Problems = append(status.Problems, err.Error())
 	}
 	status.Disks, status.Addresses = disks(status.Machine), addresses()
+	status.LastUpgrade = b.images.upgrades.Last()
+	status.Problems = append(status.Problems, fullDisks(status.Disks)...)
 	status.Problems = append(status.Problems, b.resolved.Problems...)
 	problems, err := b.manager.Problems(ctx)
 	if err != nil {

@@ -50,7 +50,7 @@ func run(log *slog.Logger) error {
 	}
 	early.stopPreparing()
 	resolved := configure(ctx, log)
-	store, err := openLogs(log)
+	store, err := openLogs(resolved.Config.Testudo.Logging, log)
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,8 @@ func run(log *slog.Logger) error {
 	log = logToo(log, store)
 	forwarding := forwardLogs(ctx, store, resolved.Config.Testudo.Logging, log)
 	declared := userservices.Store{Dir: layout.UserServices, ChoicesFile: layout.Choices}
-	files := func() *service.Set { return loadServices(resolved, declared) }
+	compose := &composeFile{dir: layout.ComposeDir}
+	files := func() *service.Set { return loadServices(resolved, declared, compose) }
 	hub := &events.Hub{}
 	var m *manager.Manager
 	images, err := openImages(resolved, files, func() *manager.Manager { return m }, log)
@@ -69,7 +70,8 @@ func run(log *slog.Logger) error {
 	defer listener.Close()
 	set := images.upgrades.Declared()
 	tellProblems(set, log)
-	m = manager.New(set, managerOptions(early, store, listener, hub, images, log))
+	limitLogs(store, set)
+	m = manager.New(set, managerOptions(early, store, listener, hub, images, compose, log))
 
 	socket, err := api.Listen(layout.APISocket, layout.GIDSudo)
 	if err != nil {
