@@ -55,7 +55,7 @@ type process struct {
 }
 
 // begin is Begin; joined has stdout and stderr in one stream.
-func (r *Runtime) begin(ctx context.Context, service string, o api.Exec, joined bool) (p *process, err error) {
+func (r *Runtime) begin(ctx context.Context, service string, o api.Exec, joined bool) (_ *process, err error) {
 	ctx = r.context(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {
@@ -66,7 +66,7 @@ func (r *Runtime) begin(ctx context.Context, service string, o api.Exec, joined 
 	if err != nil {
 		return nil, err
 	}
-	p = &process{
+	p := &process{
 		tasks: r.client.TaskService(), ctx: ctx, service: service, done: make(chan struct{}),
 		id: fmt.Sprintf("%s%s-%d", execPrefix, r.run, execCount.Add(1)),
 	}
@@ -174,10 +174,16 @@ func (p *process) Run(ctx context.Context, stdin io.Reader, stdout, stderr io.Wr
 	p.err.ended()
 	copying.Wait()
 	close(p.done)
+	p.close()
+	if !p.out.whole() || !p.err.whole() {
+		// Others hold its output open. The shim waits for them before it
+		// forgets it; nobody else needs to.
+		go func() { _ = p.delete() }()
+		return code, err
+	}
 	if deleteErr := p.delete(); err == nil {
 		err = deleteErr
 	}
-	p.close()
 	return code, err
 }
 
@@ -262,6 +268,7 @@ type outlet struct {
 	file   *os.File
 	keeper *os.File // a writer of ours, so that there is no end before the shim has opened its own
 	over   atomic.Bool
+	atEnd  bool // once copy has returned: the stream has ended by itself
 }
 
 func openOutlet(path string) (*outlet, error) {
@@ -301,10 +308,14 @@ func (o *outlet) copy(to io.Writer) {
 			}
 		}
 		if err != nil {
+			o.atEnd = errors.Is(err, io.EOF)
 			return
 		}
 	}
 }
+
+// whole says whether all that could ever come through it has.
+func (o *outlet) whole() bool { return o == nil || o.atEnd }
 
 // ended says that the program is: what it left is still read, and no more than
 // a moment is waited for more.

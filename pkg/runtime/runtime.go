@@ -110,8 +110,10 @@ func native(err error) error {
 
 // taskError is native for calls about a process: none is ErrNotRunning.
 func taskError(err error) error {
+	// The client has made some errors native already, and lost their class to native.
+	none := errdefs.IsNotFound(err)
 	err = native(err)
-	if errdefs.IsNotFound(err) || errdefs.IsFailedPrecondition(err) {
+	if none || errdefs.IsNotFound(err) || errdefs.IsFailedPrecondition(err) {
 		return fmt.Errorf("%w: %w", ErrNotRunning, err)
 	}
 	return err
