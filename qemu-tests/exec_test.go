@@ -91,7 +91,7 @@ func TestProgramsRunInAService(t *testing.T) {
 	})
 	t.Run("a terminal", func(t *testing.T) {
 		script := "await # ; type stty size; await 33 99; size 50 132; type sleep 1; await # ; type stty size; await 50 132;" +
-			" type echo on $TERM; await on xterm; type sleep 1000; key 3; type echo code $?; await code 130; type exit 5"
+			" type echo on $TERM; await on xterm; type echo be\\gun && sleep 1000; await begun; key 3; await #; type echo code $?; await code 130; type exit 5"
 		if code, out := root.exitOf("TERM=xterm /run/guest terminal '" + script + "' ros service exec -it syslog sh 2>&1"); code != 5 {
 			t.Errorf("exit %d\n%s", code, out)
 		}
@@ -100,7 +100,7 @@ func TestProgramsRunInAService(t *testing.T) {
 		}
 	})
 	t.Run("signals", func(t *testing.T) {
-		root.run("ros service exec syslog sh -c 'trap \"echo caught; exit 9\" USR1; echo waiting; while :; do sleep 0.2; done' >/run/said 2>&1; echo $? >>/run/said &")
+		root.run("(ros service exec syslog sh -c 'trap \"echo caught; exit 9\" USR1; echo waiting; while :; do sleep 0.2; done' >/run/said 2>&1; echo $? >>/run/said) >/dev/null 2>&1 &")
 		m.eventually(time.Minute, func() error {
 			if out := root.run("cat /run/said"); !strings.Contains(out, "waiting") {
 				return fmt.Errorf("it said %q", out)
@@ -121,7 +121,7 @@ func TestProgramsRunInAService(t *testing.T) {
 		}
 	})
 	t.Run("containerd is killed meanwhile", func(t *testing.T) {
-		root.run("ros service exec syslog sh -c 'sleep 10; echo still; exit 4' >/run/said 2>&1; echo $? >>/run/said &")
+		root.run("(ros service exec syslog sh -c 'sleep 10; echo still; exit 4' >/run/said 2>&1; echo $? >>/run/said) >/dev/null 2>&1 &")
 		root.run("sleep 2; kill -9 " + pidOf(root, "containerd"))
 		m.eventually(time.Minute, func() error {
 			if out := root.run("cat /run/said"); out != "still\n4\n" {
