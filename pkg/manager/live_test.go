@@ -175,6 +175,21 @@ func (l liveMachine) shims() map[string]int {
 	return count
 }
 
+// unmount takes down the mounts that containerd had no time to collect.
+func (l liveMachine) unmount() error {
+	text, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); strings.HasPrefix(fields[4], l.dir+"/") {
+			errs = append(errs, unix.Unmount(fields[4], unix.MNT_DETACH))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 func (l liveMachine) found(ctx context.Context) (map[string]runtime.Found, error) {
 	r, err := runtime.Connect(ctx, l.runtime())
 	if err != nil {
@@ -267,7 +282,7 @@ func TestLiveKillsAtRandom(t *testing.T) {
 				t.Logf("%s said:\n%s", name, text[max(0, len(text)-4000):])
 			}
 		}
-		if err := errors.Join(err, os.RemoveAll(dir)); err != nil {
+		if err := errors.Join(err, l.unmount(), os.RemoveAll(dir)); err != nil {
 			t.Error(err)
 		}
 	})
