@@ -5,12 +5,12 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"sync"
 	"testing"
 	"time"
@@ -29,9 +29,9 @@ type registry struct {
 }
 
 const registryConfig = `version: 0.1
-log: {level: error, accesslog: {disabled: true}}
+log: {level: info, accesslog: {disabled: true}}
 storage: {filesystem: {rootdirectory: %q}}
-http: {addr: %q}
+http: {addr: "127.0.0.1:0"}
 `
 
 // registryProgram is built once, for all tests that want one.
@@ -57,45 +57,64 @@ func startRegistry(t *testing.T) *registry {
 	if err != nil {
 		t.Fatal(err)
 	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := free.Addr().String()
-	free.Close()
 	config := filepath.Join(t.TempDir(), "registry.yml")
-	if err := os.WriteFile(config, fmt.Appendf(nil, registryConfig, t.TempDir(), address), 0o600); err != nil {
+	if err := os.WriteFile(config, fmt.Appendf(nil, registryConfig, t.TempDir()), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(program, "serve", config)
-	var output bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &output, &output
+	output := &registryOutput{listens: make(chan string, 1)}
+	cmd.Stdout, cmd.Stderr = output, output
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
 	t.Cleanup(func() {
 		cmd.Process.Kill()
-		cmd.Wait()
+		<-ended
 		if t.Failed() {
-			t.Logf("the registry said:\n%s", output.Bytes())
+			t.Logf("the registry said:\n%s", output.text())
 		}
 	})
-	_, port, err := net.SplitHostPort(address)
-	if err != nil {
-		t.Fatal(err)
+	select {
+	case port := <-output.listens:
+		return &registry{t, port}
+	case err := <-ended:
+		ended <- err
+		t.Fatalf("the registry ended: %v", err)
+	case <-time.After(time.Minute):
+		t.Fatal("the registry does not say that it listens")
 	}
-	r := &registry{t, port}
-	for deadline := time.Now().Add(time.Minute); ; {
-		response, err := http.Get(r.url("/v2/"))
-		if err == nil {
-			response.Body.Close()
-			return r
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the registry does not answer: %v", err)
-		}
-		time.Sleep(50 * time.Millisecond)
+	return nil
+}
+
+// registryOutput keeps what the registry says, and tells on which port it says
+// that it listens.
+type registryOutput struct {
+	listens chan string
+
+	mu   sync.Mutex
+	all  []byte
+	told bool
+}
+
+var listensOn = regexp.MustCompile(`listening on 127\.0\.0\.1:([0-9]+)\D`)
+
+func (o *registryOutput) Write(data []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.all = append(o.all, data...)
+	if match := listensOn.FindSubmatch(o.all); match != nil && !o.told {
+		o.told = true
+		o.listens <- string(match[1])
 	}
+	return len(data), nil
+}
+
+func (o *registryOutput) text() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return string(o.all)
 }
 
 func (r *registry) url(path string) string { return "http://127.0.0.1:" + r.port + path }

@@ -21,11 +21,12 @@ const machineTests = "./qemu-tests"
 // testCommand checks the source, runs the unit tests, builds, and boots
 // machines. go test's own lines come last.
 func testCommand(ctx context.Context, args []string) error {
-	var run string
+	var run, extra string
 	var quick bool
 	f := flag.NewFlagSet("test", flag.ContinueOnError)
 	f.StringVar(&run, "run", "", "only the machine tests that match this `pattern`; no checks and no unit tests")
 	f.BoolVar(&quick, "quick", false, "only the checks and the unit tests: no build, no machines")
+	f.StringVar(&extra, "args", "", "`flags` of the machine tests' own, such as \"-kills 200 -seed 7\" for a long run of kills at random")
 	if err := parseFlags(f, args); err != nil {
 		return err
 	}
@@ -44,6 +45,9 @@ func testCommand(ctx context.Context, args []string) error {
 	goTest := []string{"test", "-count=1", "-v", "-timeout", "80m", machineTests}
 	if run != "" {
 		goTest = append(goTest, "-run", run)
+	}
+	if extra != "" {
+		goTest = append(append(goTest, "-args"), strings.Fields(extra)...)
 	}
 	return goRun(ctx, goTest...)
 }

@@ -40,6 +40,10 @@ func root() *command {
 				example: "ros service kill -s SIGHUP network", flags: serviceKill,
 			},
 			{
+				name: "exec", args: "SERVICE COMMAND [ARG...]", summary: "Run a program in a service, with the service's limits; the exit code is the program's", min: 2, max: -1, services: true,
+				formats: []string{"text"}, example: "ros service exec -it network sh", flags: serviceExec,
+			},
+			{
 				name: "pull", args: "SERVICE...", summary: "Fetch the images that services name", min: 1, max: -1, services: true,
 				example: "ros service pull network", flags: plain(servicePull),
 			},
@@ -65,15 +69,15 @@ func root() *command {
 			},
 			{
 				name: "rm", args: "SERVICE...", summary: "Remove service files of your own", min: 1, max: -1, services: true,
-				example: "ros service rm web", flags: plain(serviceRemove),
+				example: "ros service rm --now web", flags: serviceRemove,
 			},
 			{
 				name: "enable", args: "SERVICE...", summary: "Have services run", min: 1, max: -1, services: true,
-				example: "ros service enable httpd", flags: plain(serviceChoose(true)),
+				example: "ros service enable --now httpd", flags: serviceChoose(true),
 			},
 			{
 				name: "disable", args: "SERVICE...", summary: "Have services not run", min: 1, max: -1, services: true,
-				example: "ros service disable acpid", flags: plain(serviceChoose(false)),
+				example: "ros service disable --now acpid", flags: serviceChoose(false),
 			},
 		}},
 		{name: "network", sub: []*command{

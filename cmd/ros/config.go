@@ -15,6 +15,8 @@ import (
 
 	"github.com/testudo-os/testudo/pkg/api"
 	"github.com/testudo-os/testudo/pkg/config"
+	"github.com/testudo-os/testudo/pkg/layout"
+	"github.com/testudo-os/testudo/pkg/service"
 	"github.com/testudo-os/testudo/pkg/strictyaml"
 )
 
@@ -133,12 +135,15 @@ func configValidate(_ context.Context, s *session, args []string) error {
 	cfg, err := config.Parse(name, text)
 	findings := []finding{}
 	var errs strictyaml.Errors
-	if errors.As(err, &errs) {
-		for _, e := range errs {
-			findings = append(findings, finding(e))
+	if err == nil {
+		if errs = declaredFindings(name, &cfg.Testudo.Services); len(errs) > 0 {
+			err = errs
 		}
-	} else if err != nil {
+	} else if !errors.As(err, &errs) {
 		return err
+	}
+	for _, e := range errs {
+		findings = append(findings, finding(e))
 	}
 	switch {
 	case s.json():
@@ -157,6 +162,31 @@ func configValidate(_ context.Context, s *session, args []string) error {
 		return errSilent
 	}
 	return nil
+}
+
+// declaredFindings is what is wrong with the services that a configuration
+// declares, laid over those of the release where they can be found.
+func declaredFindings(file string, wanted *config.Services) (here strictyaml.Errors) {
+	if len(wanted.Declare) == 0 {
+		return nil
+	}
+	release := func(label, path string) service.Source {
+		return service.Source{Label: label, Dir: service.Dir{Path: path, FS: os.DirFS(path)}, Optional: label == "catalog"}
+	}
+	declared := service.Source{Label: "configuration"}
+	for _, d := range wanted.Declare {
+		declared.Inline = append(declared.Inline, service.Text{File: d.File, Node: d.Node})
+	}
+	set := service.Load(service.Options{
+		Enable: wanted.Enable, Disable: wanted.Disable, Profiles: wanted.Profiles,
+		Lookup: func(name string) (string, bool) { value, ok := wanted.Variables[name]; return string(value), ok },
+	}, release("built-in", layout.Services), release("catalog", layout.Catalog), declared)
+	for _, e := range set.Findings(imageNames(layout.Images)) {
+		if e.File == file {
+			here = append(here, e)
+		}
+	}
+	return here
 }
 
 func (s *session) read(name string) ([]byte, error) {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -42,7 +41,7 @@ func imageImport(set *pflag.FlagSet) action {
 		if err != nil {
 			return err
 		}
-		bar := s.progress()
+		bar := s.progress("")
 		image, err := s.client().Import(ctx, api.Import{Path: path, Ref: *as, Name: *name}, bar.show)
 		bar.end()
 		if err != nil {
@@ -69,7 +68,7 @@ func imageRemove(ctx context.Context, s *session, args []string) error {
 func servicePull(ctx context.Context, s *session, args []string) error {
 	images := []api.Image{}
 	for _, name := range args {
-		bar := s.progress()
+		bar := s.progress(name)
 		image, err := s.client().Pull(ctx, name, bar.show)
 		bar.end()
 		if err != nil {
@@ -101,7 +100,7 @@ func serviceUpgrade(set *pflag.FlagSet) action {
 	to := set.String("to", "", "the digest that the image must have")
 	window := set.Duration("window", 30*time.Second, "how long the new version has to stay healthy")
 	return func(ctx context.Context, s *session, args []string) error {
-		bar := s.progress()
+		bar := s.progress(args[0])
 		done, err := s.client().Upgrade(ctx, args[0], api.Upgrade{Image: *image, Digest: *to, Window: *window}, bar.show)
 		bar.end()
 		if err != nil {
@@ -142,51 +141,5 @@ func serviceKill(set *pflag.FlagSet) action {
 			return s.printJSON(row)
 		}
 		return nil
-	}
-}
-
-// progressBar shows how far a transfer is: in place on a terminal, a line every
-// few seconds elsewhere.
-type progressBar struct {
-	s        *session
-	terminal bool
-	began    time.Time
-	last     time.Time
-	width    int
-}
-
-func (s *session) progress() *progressBar {
-	file, ok := s.err.(*os.File)
-	terminal := false
-	if ok {
-		info, err := file.Stat()
-		terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
-	}
-	return &progressBar{s: s, terminal: terminal, began: s.now()}
-}
-
-// plainEvery is how often a line is due where nothing can be overwritten.
-const plainEvery = 5 * time.Second
-
-func (b *progressBar) show(p api.Progress) {
-	now := b.s.now()
-	text := fmt.Sprintf("%s %s of %s", p.Step, mebibytes(p.Done), mebibytes(p.Total))
-	if took := now.Sub(b.began).Seconds(); took > 0.5 {
-		text += fmt.Sprintf(", %s/s", mebibytes(int64(float64(p.Done)/took)))
-	}
-	switch {
-	case b.terminal:
-		fmt.Fprintf(b.s.err, "\r%-*s", b.width, text)
-		b.width = len(text)
-	case now.Sub(b.last) >= plainEvery:
-		b.last = now
-		fmt.Fprintln(b.s.err, text)
-	}
-}
-
-// end leaves the cursor at the begin of an empty line.
-func (b *progressBar) end() {
-	if b.terminal && b.width > 0 {
-		fmt.Fprintf(b.s.err, "\r%-*s\r", b.width, "")
 	}
 }

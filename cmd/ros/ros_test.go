@@ -75,6 +75,10 @@ func fake(healthy bool) http.Handler {
 		st.Services[1].Ready, st.Services[1].State = false, api.StateStarting
 		st.Machine = api.Machine{StateMode: "ram", StateReason: "no disk with the label TESTUDO_STATE", Warnings: []string{"e2fsck repaired /dev/vda"}}
 	}
+	st.LastUpgrade = &api.LastUpgrade{Service: "web", Image: "host/web:2@sha256:0123456789abcdef", Previous: "host/web:1", Time: boot.Add(time.Minute)}
+	if !healthy {
+		st.LastUpgrade.Error = "exit 1"
+	}
 	answer("GET /v1/status", st)
 	answer("GET /v1/services", services())
 	answer("GET /v1/network", networkState(healthy))
@@ -339,6 +343,8 @@ func TestGolden(t *testing.T) {
 		{"config-sources-json", healthy, "ros config sources --format json", "", 0},
 		{"validate-good", healthy, "ros config validate -", "#cloud-config\nhostname: a\n", 0},
 		{"validate-bad", healthy, "ros config validate -", "hostnam: a\nusers: [{}]\n", 1},
+		{"validate-declared", healthy, "ros config validate -", "testudo:\n  services:\n    declare:\n      web: {image: local/i, pull_policy: build}\n      kernel: {image: local/i}\n", 1},
+		{"validate-declared-good", healthy, "ros config validate -", "testudo: {services: {variables: {I: local/i}, declare: {web: {image: $I}}}}\n", 0},
 		{"validate-bad-json", healthy, "ros config validate - --format json", "hostnam: a\n", 1},
 		{"service-validate-good", healthy, "ros service validate testdata/services/good", "", 0},
 		{"service-validate-file", healthy, "ros service validate testdata/services/good/web.yaml --base testdata/services/base", "", 0},
@@ -349,6 +355,8 @@ func TestGolden(t *testing.T) {
 		{"service-create", healthy, "ros service create web --image testudo/syslog", "", 0},
 		{"service-create-from-file", healthy, "ros service create web --file -", "services: {}\n", 0},
 		{"service-create-nothing", healthy, "ros service create web", "", 2},
+		{"service-enable-now", healthy, "ros service enable --now network", "", 0},
+		{"service-rm-now-json", healthy, "ros service rm --now network --format json", "", 0},
 		{"service-enable", healthy, "ros service enable web", "", 0},
 		{"service-disable-two", healthy, "ros service disable other web", "", 1},
 		{"service-rm-json", healthy, "ros service rm web --format json", "", 0},
@@ -528,7 +536,7 @@ func TestEveryVerbSaysWhatItDoesAndGivesAnExampleOfItself(t *testing.T) {
 
 // Verbs that say nothing on standard output, or only what is no data.
 var withoutJSON = map[string]bool{
-	"ros reboot": true, "ros poweroff": true, "ros halt": true, "ros completion bash": true, "ros completion zsh": true,
+	"ros reboot": true, "ros poweroff": true, "ros halt": true, "ros service exec": true, "ros completion bash": true, "ros completion zsh": true,
 }
 
 // Verbs that need no running system.

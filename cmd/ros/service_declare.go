@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -44,6 +45,7 @@ func serviceCreate(set *pflag.FlagSet) action {
 	set.StringVar(&n.Restart, "restart", "always", "no, always, unless-stopped or on-failure[:N]")
 	file := set.String("file", "", "take this file (- for standard input) instead of flags")
 	dryRun := set.Bool("dry-run", false, "print the file and write nothing")
+	now := applyNow(set)
 	return func(ctx context.Context, s *session, args []string) error {
 		if (n.Image == "") == (*file == "") {
 			return usagef("want --image or --file")
@@ -59,7 +61,7 @@ func serviceCreate(set *pflag.FlagSet) action {
 			s.printf("%s", text)
 			return nil
 		}
-		return s.declare(ctx, args, api.DeclareCreate, api.Declaration{File: string(text)})
+		return s.declare(ctx, args, api.DeclareCreate, api.Declaration{File: string(text)}, *now)
 	}
 }
 
@@ -77,41 +79,57 @@ func (n newService) text(name string) ([]byte, error) {
 	return append([]byte("# Written by `ros service create`; yours to change.\n"), text...), nil
 }
 
-func serviceRemove(ctx context.Context, s *session, names []string) error {
-	return s.declare(ctx, names, api.DeclareRemove, api.Declaration{})
+// applyNow is systemctl's word for "and at once".
+func applyNow(set *pflag.FlagSet) *bool {
+	return set.Bool("now", false, "apply it at once, as `ros service up` of the service does")
 }
 
-func serviceChoose(on bool) action {
+func serviceRemove(set *pflag.FlagSet) action {
+	now := applyNow(set)
+	return func(ctx context.Context, s *session, names []string) error {
+		return s.declare(ctx, names, api.DeclareRemove, api.Declaration{}, *now)
+	}
+}
+
+func serviceChoose(on bool) func(*pflag.FlagSet) action {
 	verb := api.DeclareDisable
 	if on {
 		verb = api.DeclareEnable
 	}
-	return func(ctx context.Context, s *session, names []string) error {
-		return s.declare(ctx, names, verb, api.Declaration{})
+	return func(set *pflag.FlagSet) action {
+		now := applyNow(set)
+		return func(ctx context.Context, s *session, names []string) error {
+			return s.declare(ctx, names, verb, api.Declaration{}, *now)
+		}
 	}
+}
+
+// declared is one row of what these commands print as JSON.
+type declared struct {
+	api.Declared
+	Changes []api.Change `json:"changes,omitempty"` // what --now did
 }
 
 // declare does one thing to services in turn; one that fails does not keep the
 // others from being done.
-func (s *session) declare(ctx context.Context, names []string, verb api.Declare, d api.Declaration) error {
-	client := s.client()
-	changes, failed := []api.Declared{}, false
+func (s *session) declare(ctx context.Context, names []string, verb api.Declare, d api.Declaration, now bool) error {
+	rows, failed := []declared{}, false
 	for _, name := range names {
-		change, err := client.Declare(ctx, name, verb, d)
+		row, err := s.declareOne(ctx, name, verb, d, now)
 		switch {
+		case errors.Is(err, errSilent):
+			failed = true
 		case err != nil && len(names) == 1:
 			return fmt.Errorf("%s %s: %w", verb, name, err)
 		case err != nil:
 			failed = true
 			fmt.Fprintf(s.err, "ros: %s %s: %v\n", verb, name, err)
 			continue
-		case !s.json():
-			s.printf("%s: %s\n", name, change.Message)
 		}
-		changes = append(changes, change)
+		rows = append(rows, row)
 	}
 	if s.json() {
-		if err := s.printJSON(changes); err != nil {
+		if err := s.printJSON(rows); err != nil {
 			return err
 		}
 	}
@@ -119,4 +137,31 @@ func (s *session) declare(ctx context.Context, names []string, verb api.Declare,
 		return errSilent
 	}
 	return nil
+}
+
+// declareOne says which command applies the change, unless it does so itself.
+func (s *session) declareOne(ctx context.Context, name string, verb api.Declare, d api.Declaration, now bool) (row declared, err error) {
+	if row.Declared, err = s.client().Declare(ctx, name, verb, d); err != nil {
+		return row, err
+	}
+	if !now {
+		if !s.json() {
+			s.printf("%s: %s; `ros service up %[1]s` applies it, and so does the next boot\n", name, row.Message)
+		}
+		return row, nil
+	}
+	if !s.json() {
+		s.printf("%s: %s\n", name, row.Message)
+	}
+	row.Changes, err = s.up(ctx, api.Up{Services: []string{name}})
+	if verb == api.DeclareRemove && errors.Is(err, api.ErrNotFound) {
+		return row, nil // it never ran
+	}
+	if err != nil {
+		return row, err
+	}
+	if !s.json() && len(row.Changes) > 0 {
+		s.printf("%s", changeTable(row.Changes))
+	}
+	return row, failedChanges(row.Changes)
 }

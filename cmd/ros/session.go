@@ -53,9 +53,13 @@ func run(ctx context.Context, s *session, argv []string) int {
 // finish prints an error, once, and gives the exit code.
 func (s *session) finish(name string, err error) int {
 	var usage usageError
+	var exit exitCode
+	var failure execFailure
 	switch {
 	case err == nil:
 		return 0
+	case errors.As(err, &exit):
+		return int(exit)
 	case errors.Is(err, errSilent):
 		return 1
 	case errors.As(err, &usage):
@@ -68,6 +72,9 @@ func (s *session) finish(name string, err error) int {
 		fmt.Fprintln(s.err, "Use `sudo ros ...`, or log in as a member of the group sudo.")
 	case errors.Is(err, api.ErrUnreachable):
 		fmt.Fprintln(s.err, "init starts it again within 30 s; what it said is in /run/testudo/rosd.log.")
+	}
+	if errors.As(err, &failure) {
+		return failure.code
 	}
 	return 1
 }

@@ -41,7 +41,7 @@ func status(ctx context.Context, s *session, _ []string) error {
 	if s.json() {
 		err = s.printJSON(st)
 	} else {
-		s.printf("%s", describe(st))
+		s.printf("%s", describe(st, s.now()))
 	}
 	if err == nil && (!st.Healthy || len(st.Config.Refused) > 0) {
 		err = errSilent
@@ -50,7 +50,7 @@ func status(ctx context.Context, s *session, _ []string) error {
 }
 
 // describe is the status for people: how it is, then what is wrong.
-func describe(st api.Status) string {
+func describe(st api.Status, now time.Time) string {
 	health := "healthy"
 	if !st.Healthy {
 		health = "NOT HEALTHY"
@@ -71,6 +71,7 @@ func describe(st api.Status) string {
 		{"uptime", age(time.Duration(st.Uptime * float64(time.Second)))},
 		{"state", state(st.Machine) + room(st.Disks)},
 		{"services", tally(st.Services)},
+		{"last upgrade", lastUpgrade(st.LastUpgrade, now)},
 	}
 	if text := configuration(st.Config); text != "" {
 		rows = append(rows, []string{"config", text})
@@ -102,6 +103,27 @@ func configuration(c api.ConfigStatus) string {
 		parts = append(parts, "on trial until "+c.TryUntil.Format(time.TimeOnly)+" UTC: `ros config confirm` keeps it")
 	}
 	return strings.Join(parts, "; ")
+}
+
+// lastUpgrade says how the last move of a service to another image went.
+func lastUpgrade(l *api.LastUpgrade, now time.Time) string {
+	if l == nil {
+		return "none: services run the images of the release and of their files"
+	}
+	text := fmt.Sprintf("%s to %s, %s ago", l.Service, shortRef(l.Image), age(now.Sub(l.Time)))
+	if l.Error != "" {
+		text += fmt.Sprintf(": failed (%s), runs %s", l.Error, shortRef(l.Previous))
+	}
+	return text
+}
+
+// shortRef is an image's name with as much of its digest as tells it apart.
+func shortRef(ref string) string {
+	name, digest, pinned := strings.Cut(ref, "@")
+	if !pinned {
+		return ref
+	}
+	return name + "@" + shortDigest(digest)
 }
 
 func state(m api.Machine) string {
@@ -174,14 +196,14 @@ func tally(services []api.Service) string {
 		count[v.State]++
 	}
 	var parts []string
-	for _, state := range []api.State{api.StateRunning, api.StateExited, api.StateStarting, api.StateWaiting, api.StateStopping,
+	for _, state := range []api.State{api.StateRunning, api.StateExited, api.StatePulling, api.StateStarting, api.StateWaiting, api.StateStopping,
 		api.StateStopped, api.StateDisabled, api.StateBackoff, api.StateCrashLoop, api.StateInvalid} {
 		if count[state] > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", count[state], state))
 		}
 	}
 	if len(parts) == 0 {
-		return "no address"
+		return "none"
 	}
 	return strings.Join(parts, ", ")
 }

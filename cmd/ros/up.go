@@ -14,7 +14,7 @@ import (
 func serviceUp(set *pflag.FlagSet) action {
 	dry := set.Bool("dry-run", false, "say what would be done, and do nothing")
 	return func(ctx context.Context, s *session, names []string) error {
-		changes, err := s.client().Up(ctx, api.Up{Services: names, DryRun: *dry})
+		changes, err := s.up(ctx, api.Up{Services: names, DryRun: *dry})
 		if err != nil {
 			return fmt.Errorf("service up: %w", err)
 		}
@@ -25,13 +25,45 @@ func serviceUp(set *pflag.FlagSet) action {
 		} else {
 			s.printf("%s", changeTable(changes))
 		}
-		for _, c := range changes {
-			if c.Error != "" || c.Action == api.ChangeInvalid {
-				return errSilent
-			}
-		}
-		return nil
+		return failedChanges(changes)
 	}
+}
+
+// up applies service files. The images that this takes are fetched first, each
+// with its progress; nothing is stopped before all of them are here.
+func (s *session) up(ctx context.Context, o api.Up) ([]api.Change, error) {
+	client := s.client()
+	if o.DryRun {
+		return client.Up(ctx, o)
+	}
+	preview := o
+	preview.DryRun = true
+	changes, err := client.Up(ctx, preview)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range changes {
+		if !c.Pull {
+			continue
+		}
+		bar := s.progress(c.Service)
+		_, err := client.Pull(ctx, c.Service, bar.show)
+		bar.end()
+		if err != nil {
+			return nil, fmt.Errorf("pull %s: %w", c.Service, err)
+		}
+	}
+	return client.Up(ctx, o)
+}
+
+// failedChanges is for the exit code: the table has told.
+func failedChanges(changes []api.Change) error {
+	for _, c := range changes {
+		if c.Error != "" || c.Action == api.ChangeInvalid {
+			return errSilent
+		}
+	}
+	return nil
 }
 
 func changeTable(changes []api.Change) string {

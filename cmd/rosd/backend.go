@@ -92,6 +92,8 @@ func (b *backend) Status(ctx context.Context) (api.Status, error) {
 	status.Disks, status.Addresses = disks(status.Machine), addresses()
 	status.Config = b.config.status()
 	status.Problems = append(status.Problems, b.config.current.Load().Problems...)
+	status.LastUpgrade = b.images.upgrades.Last()
+	status.Problems = append(status.Problems, fullDisks(status.Disks)...)
 	problems, err := b.manager.Problems(ctx)
 	if err != nil {
 		return api.Status{}, err

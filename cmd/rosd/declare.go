@@ -14,9 +14,6 @@ import (
 	"github.com/testudo-os/testudo/pkg/userservices"
 )
 
-// atNextStart ends the message of a change: `ros service up` is a step of its own, which shows what it will do.
-const atNextStart = "; `ros service up` applies it, and so does the next boot"
-
 // Declare changes what is declared on this machine, on the state disk.
 func (b *backend) Declare(_ context.Context, name string, verb api.Declare, d api.Declaration) (api.Declared, error) {
 	b.declaring.Lock()
@@ -49,7 +46,7 @@ func (b *backend) choose(name string, on bool) (api.Declared, error) {
 	if err := b.declared.Choose(name, on); err != nil {
 		return api.Declared{}, err
 	}
-	return api.Declared{Name: name, File: b.declared.ChoicesFile, Message: done + atNextStart}, nil
+	return api.Declared{Name: name, File: b.declared.ChoicesFile, Message: done}, nil
 }
 
 func (b *backend) create(name string, text []byte) (api.Declared, error) {
@@ -73,7 +70,7 @@ func (b *backend) create(name string, text []byte) (api.Declared, error) {
 	} else if err != nil {
 		return api.Declared{}, err
 	}
-	return api.Declared{Name: name, File: file, Message: "written to " + file + atNextStart}, nil
+	return api.Declared{Name: name, File: file, Message: "written to " + file}, nil
 }
 
 func listed(names []string) string {
@@ -119,5 +116,5 @@ func (b *backend) remove(name string) (api.Declared, error) {
 	if err := b.declared.Forget(name); err != nil {
 		return api.Declared{}, err
 	}
-	return api.Declared{Name: name, File: file, Message: "removed " + file + atNextStart}, nil
+	return api.Declared{Name: name, File: file, Message: "removed " + file}, nil
 }

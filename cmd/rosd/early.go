@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/testudo-os/testudo/pkg/idrange"
 	"github.com/testudo-os/testudo/pkg/layout"
 	"github.com/testudo-os/testudo/pkg/manager"
 	"github.com/testudo-os/testudo/pkg/runtime"
@@ -52,8 +53,8 @@ func runtimeOptions() runtime.Options {
 	return runtime.Options{
 		Socket: layout.ContainerdSocket, Namespace: layout.Namespace, Images: layout.Images,
 		IODir: layout.IODir, NotifyDir: layout.NotifyDir,
-		Stored: stored,
-		Runc:   layout.Runc, RuncRoot: layout.RuncRoot, InitBinary: layout.Tini,
+		Stored: stored, FirstID: idrange.New(layout.IDRanges).Range,
+		Runc: layout.Runc, RuncRoot: layout.RuncRoot, InitBinary: layout.Tini,
 	}
 }
 

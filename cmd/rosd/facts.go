@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"path/filepath"
@@ -25,6 +26,22 @@ func disks(machine api.Machine) []api.Disk {
 		})
 	}
 	return found
+}
+
+// A disk is as good as full when less than both of these is free.
+const (
+	fullPart  = 20        // a twentieth
+	fullBytes = 512 << 20 // of a large one, so much is no trouble yet
+)
+
+// fullDisks says which disks have hardly any room left.
+func fullDisks(disks []api.Disk) (problems []string) {
+	for _, d := range disks {
+		if d.Size > 0 && d.Free < d.Size/fullPart && d.Free < fullBytes {
+			problems = append(problems, fmt.Sprintf("%s is almost full: %d of %d MiB are free", d.Path, d.Free>>20, d.Size>>20))
+		}
+	}
+	return problems
 }
 
 // addresses are those others can reach, by interface. rosd lives in the

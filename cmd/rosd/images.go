@@ -32,6 +32,7 @@ type images struct {
 	store    *imagestore.Store
 	registry atomic.Pointer[registry.Client]
 	upgrades *upgrade.Upgrader
+	log      *slog.Logger
 }
 
 // openImages makes them ready; files reads the service files, m is there once
@@ -45,7 +46,7 @@ func openImages(resolved *config.Resolved, files func() *service.Set, m func() *
 	if err != nil {
 		return nil, fmt.Errorf("boot id: %w", err)
 	}
-	i := &images{store: imagestore.New(layout.ImageStore)}
+	i := &images{store: imagestore.New(layout.ImageStore), log: log}
 	i.registry.Store(client)
 	i.upgrades = upgrade.New(upgrade.Options{
 		Dir: layout.Pins, BootID: strings.TrimSpace(string(bootID)), Now: time.Now, Files: files,
@@ -113,6 +114,59 @@ func (i *images) pull(ctx context.Context, ref string, progress func(api.Progres
 		return imagestore.Image{}, fmt.Errorf("%w: %w", api.ErrInvalid, err)
 	}
 	return i.store.Add(ctx, ref, from, "", tell("pull", progress))
+}
+
+// pullStall ends the look for a newer image when nothing comes for so long: the
+// one that is here runs then.
+const pullStall = 20 * time.Second
+
+// bring is manager.Options.Bring.
+func (i *images) bring(ctx context.Context, svc *service.Service, again bool, progress func(done, total int64)) error {
+	fetched, due, err := i.due(*svc)
+	here := !fetched.IsZero()
+	if err != nil || !due || here && again {
+		return err
+	}
+	progress(0, 0)
+	if !here {
+		_, err := i.pull(ctx, svc.Image, func(p api.Progress) { progress(p.Done, p.Total) })
+		return err
+	}
+	pulling, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stall := time.AfterFunc(pullStall, cancel)
+	defer stall.Stop()
+	_, err = i.pull(pulling, svc.Image, func(p api.Progress) {
+		stall.Reset(pullStall)
+		progress(p.Done, p.Total)
+	})
+	if err != nil && ctx.Err() == nil {
+		i.log.Warn("service "+svc.Name+": it runs the image that is here: a newer one could not be looked for", "error", err)
+		return nil
+	}
+	return err
+}
+
+// due says whether a service's policy asks the registry for its image now, and
+// when it was last fetched: zero when it is not here.
+func (i *images) due(svc service.Service) (fetched time.Time, due bool, err error) {
+	if strings.HasPrefix(svc.Image, service.SystemImages) {
+		return fetched, false, nil
+	}
+	image, err := i.store.Find(svc.Image)
+	switch {
+	case err == nil:
+		fetched = image.Added
+	case !errors.Is(err, fs.ErrNotExist):
+		return fetched, false, err
+	}
+	if _, err := registry.Parse(svc.Image); err != nil {
+		return fetched, false, nil // it was imported, or the start says that it was not
+	}
+	if strings.Contains(svc.Image, "@") && !fetched.IsZero() {
+		return fetched, false, nil // that one, whatever its name means by now
+	}
+	return fetched, svc.Pull.Due(fetched, time.Now()), nil
 }
 
 // fetchPinned is upgrade.Options.Fetch. The name without digest goes on to mean
@@ -206,6 +260,11 @@ func (b *backend) RemoveImage(_ context.Context, o api.RemoveImage) error {
 // Kill sends a signal to a service's first process.
 func (b *backend) Kill(ctx context.Context, name string, o api.Kill) (api.Service, error) {
 	return b.manager.Kill(ctx, name, o.Signal)
+}
+
+// Exec runs a program in a service.
+func (b *backend) Exec(ctx context.Context, name string, o api.Exec) (api.Process, error) {
+	return b.manager.Exec(ctx, name, o)
 }
 
 // failedUpgrade adds to a row what the supervisor knows no more: an upgrade

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -22,6 +23,7 @@ import (
 	"github.com/testudo-os/testudo/pkg/layout"
 	"github.com/testudo-os/testudo/pkg/logforward"
 	"github.com/testudo-os/testudo/pkg/logs"
+	"github.com/testudo-os/testudo/pkg/service"
 )
 
 // What the logs may take. docs/logging.md says so to users.
@@ -33,7 +35,7 @@ const (
 
 // openLogs opens the store where the state lives and begins to read the
 // kernel's log.
-func openLogs(log *slog.Logger) (*logs.Store, error) {
+func openLogs(cfg config.Logging, log *slog.Logger) (*logs.Store, error) {
 	id, err := bootID()
 	if err != nil {
 		return nil, err
@@ -41,7 +43,8 @@ func openLogs(log *slog.Logger) (*logs.Store, error) {
 	var machine api.Machine
 	onDisk := readJSON(layout.MachineRecord, &machine) == nil && machine.StateMode == "disk"
 	store, err := logs.Open(logs.Options{
-		FIFOs: layout.IODir, Files: layout.ServiceLogs, BootID: id, Limits: logLimits(onDisk, diskSize(layout.VarLog)),
+		FIFOs: layout.IODir, Files: layout.ServiceLogs, BootID: id,
+		Limits: asConfigured(logLimits(onDisk, diskSize(layout.VarLog)), cfg), Own: ownLimits(cfg),
 	})
 	if err != nil {
 		return nil, err
@@ -62,6 +65,31 @@ func logLimits(onDisk bool, disk int64) logs.Limits {
 		}
 	}
 	return logs.Limits{Total: total, Service: total / 4, Age: logAge}
+}
+
+// asConfigured are the limits with what the configuration says in their place. A
+// quarter for each service stays a quarter.
+func asConfigured(l logs.Limits, cfg config.Logging) logs.Limits {
+	if size := cfg.MaxSize.Bytes(); size > 0 {
+		l.Total, l.Service = size, size/4
+	}
+	l.Age = cmp.Or(cfg.MaxAge.Duration(), l.Age)
+	return l
+}
+
+func ownLimits(cfg config.Logging) map[string]logs.Limit {
+	own := map[string]logs.Limit{}
+	for name, l := range cfg.Services {
+		own[name] = logs.Limit{Size: l.MaxSize.Bytes(), Age: l.MaxAge.Duration()}
+	}
+	return own
+}
+
+// limitLogs bounds the logs of services as their files say.
+func limitLogs(store *logs.Store, set *service.Set) {
+	for _, s := range set.Services {
+		store.Limit(s.Name, logs.Limit{Size: s.LogSize})
+	}
 }
 
 func diskSize(path string) int64 {

@@ -3,8 +3,11 @@ package main
 import (
 	"bytes"
 	"log/slog"
+	"strings"
 	"testing"
+	"time"
 
+	"github.com/testudo-os/testudo/pkg/config"
 	"github.com/testudo-os/testudo/pkg/logs"
 )
 
@@ -34,6 +37,33 @@ func TestLogsTakeNoMoreThanTheirShareOfTheDisk(t *testing.T) {
 	} {
 		if got := logLimits(c.onDisk, c.disk); got != c.want {
 			t.Errorf("%s: got %+v, want %+v", c.name, got, c.want)
+		}
+	}
+}
+
+func TestTheConfigurationBoundsTheLogs(t *testing.T) {
+	cfg, err := config.Parse("f", []byte("testudo: {logging: {max_size: 1G, max_age: 2w, services: {docker: {max_size: 400M}, kernel: {max_age: 3d}}}}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	logging := cfg.Testudo.Logging
+	base := logs.Limits{Total: 10, Service: 2, Age: logAge}
+	if got, want := asConfigured(base, logging), (logs.Limits{Total: 1 << 30, Service: 1 << 28, Age: 14 * 24 * time.Hour}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if got := asConfigured(base, config.Logging{}); got != base {
+		t.Errorf("with nothing said: %+v", got)
+	}
+	own := ownLimits(logging)
+	if own["docker"] != (logs.Limit{Size: 400 << 20}) || own["kernel"] != (logs.Limit{Age: 72 * time.Hour}) {
+		t.Errorf("%+v", own)
+	}
+	for text, says := range map[string]string{
+		"max_size: 1K": "f:1:31: testudo.logging.max_size: found the text \"1K\", want a size of 64K or more", "max_size: big": "want a size", "max_age: 5m": "an hour or more",
+		"max_age: forever": "an hour or more", "services: {'a/b': {max_size: 1M}}": "want the name of a service", "services: {a: {max_sise: 1M}}": "did you mean",
+	} {
+		if _, err := config.Parse("f", []byte("testudo: {logging: {"+text+"}}")); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v, want %s", text, err, says)
 		}
 	}
 }

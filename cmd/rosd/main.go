@@ -56,7 +56,7 @@ func run(log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	store, err := openLogs(log)
+	store, err := openLogs(inForce.current.Load().Config.Testudo.Logging, log)
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,8 @@ func run(log *slog.Logger) error {
 	inForce.log = log
 	forwarding := startForwarding(ctx, store, inForce.current.Load().Config.Testudo.Logging, log)
 	declared := userservices.Store{Dir: layout.UserServices, ChoicesFile: layout.Choices}
-	files := func() *service.Set { return loadServices(inForce.current.Load(), declared) }
+	compose := &composeFile{dir: layout.ComposeDir}
+	files := func() *service.Set { return loadServices(inForce.current.Load(), declared, compose) }
 	hub := &events.Hub{}
 	var m *manager.Manager
 	images, err := openImages(inForce.current.Load(), files, func() *manager.Manager { return m }, log)
@@ -76,7 +77,8 @@ func run(log *slog.Logger) error {
 	defer listener.Close()
 	set := images.upgrades.Declared()
 	tellProblems(set, log)
-	m = manager.New(set, managerOptions(early, store, listener, hub, images, log))
+	limitLogs(store, set)
+	m = manager.New(set, managerOptions(early, store, listener, hub, images, compose, log))
 
 	b := &backend{
 		manager: m, logs: store, events: hub, files: files, images: images, config: inForce, finder: finder, declared: declared, life: ctx,

@@ -116,10 +116,19 @@ func TestServicesOfScopeUserAreHandedOver(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "compose")
 	source := service.Source{Dir: service.Dir{Path: "/user", FS: fstest.MapFS{"a.yaml": {Data: []byte("services: {web: {image: i, ports: ['80:80']}}")}}}}
 	set := service.Load(service.Options{}, source)
-	if err := handOver(set, dir); err != nil {
+	compose := &composeFile{dir: dir}
+	if err := handOver(set, compose); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := os.Stat(dir); err == nil {
+		t.Error("looking at the files has written one")
+	}
 	runner := set.Services[0]
+	for _, svc := range []*service.Service{{Name: "other"}, &runner, {Name: composeService}} {
+		if err := compose.write(svc); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if runner.Name != composeService || runner.Ready != service.ReadyExit || runner.DependsOn[0].Name != "docker" {
 		t.Errorf("got %+v", runner)
 	}
@@ -127,7 +136,7 @@ func TestServicesOfScopeUserAreHandedOver(t *testing.T) {
 	if err != nil || !strings.Contains(string(text), "'80:80'") {
 		t.Errorf("got %s, %v", text, err)
 	}
-	if err := handOver(set, dir); err == nil || !strings.Contains(err.Error(), "the name compose") {
+	if err := handOver(set, compose); err == nil || !strings.Contains(err.Error(), "the name compose") {
 		t.Errorf("got %v", err)
 	}
 	rows := withUserScope([]api.Service{{Name: composeService, State: api.StateBackoff, Reason: "exit 1"}, {Name: "zz"}}, set.User)
@@ -135,7 +144,7 @@ func TestServicesOfScopeUserAreHandedOver(t *testing.T) {
 		t.Errorf("got %+v", rows)
 	}
 	none := &service.Set{}
-	if err := handOver(none, dir); err != nil || len(none.Services) > 0 {
+	if err := handOver(none, compose); err != nil || len(none.Services) > 0 {
 		t.Errorf("got %+v, %v", none.Services, err)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"log/slog"
 	"os"
 
@@ -35,7 +36,7 @@ func sources(user string, declared config.Declarations) []service.Source {
 
 // loadServices reads what is declared and chosen. What is wrong with it is in
 // the set's Problems.
-func loadServices(resolved *config.Resolved, store userservices.Store) *service.Set {
+func loadServices(resolved *config.Resolved, store userservices.Store, compose *composeFile) *service.Set {
 	wanted := resolved.Config.Testudo.Services
 	choices, err := store.Choices()
 	set := service.Load(options(wanted, choices), sources(store.Dir, wanted.Declare)...)
@@ -43,7 +44,7 @@ func loadServices(resolved *config.Resolved, store userservices.Store) *service.
 		set.Problems = append(set.Problems, err)
 	}
 	giveFiles(set, resolved.Config.WriteFiles, layout.ServiceFiles)
-	if err := handOver(set, layout.ComposeDir); err != nil {
+	if err := handOver(set, compose); err != nil {
 		set.Problems = append(set.Problems, err)
 	}
 	return set
@@ -72,7 +73,7 @@ func options(wanted config.Services, choices userservices.Choices) service.Optio
 	}
 }
 
-func managerOptions(early *earlyRuntime, store *logs.Store, listener *notify.Listener, hub *events.Hub, images *images, log *slog.Logger) manager.Options {
+func managerOptions(early *earlyRuntime, store *logs.Store, listener *notify.Listener, hub *events.Hub, images *images, compose *composeFile, log *slog.Logger) manager.Options {
 	return manager.Options{
 		Connect: early.runtime,
 		Attach: func(svc *service.Service) error {
@@ -81,9 +82,10 @@ func managerOptions(early *earlyRuntime, store *logs.Store, listener *notify.Lis
 					return err
 				}
 			}
-			return store.Attach(svc.Name)
+			return errors.Join(compose.write(svc), store.Attach(svc.Name))
 		},
-		Look: probe.Check,
+		Look:  probe.Check,
+		Bring: images.bring,
 		Judged: func(name string, good service.Service, refused *service.Refusal) {
 			if err := images.upgrades.Judged(name, good, refused); err != nil {
 				log.Error("service "+name+": the end of its upgrade is not recorded", "error", err)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/testudo-os/testudo/pkg/api"
@@ -40,9 +41,63 @@ func withUserScope(rows []api.Service, user []service.Service) []api.Service {
 	return rows
 }
 
-// handOver writes the compose file for the services of scope user and adds the
-// service that brings them up. Without any there is neither.
-func handOver(set *service.Set, dir string) error {
+// composeFile is the file of the services of scope user. Reading service files
+// says what it is to hold; it is written when the service that reads it starts,
+// so that looking changes nothing.
+type composeFile struct {
+	dir string
+
+	mu    sync.Mutex
+	texts map[string][]byte // by composeDigest
+	order []string          // of digests, the latest last
+}
+
+// composeDigest is the label by which the service says which text it is for.
+const composeDigest = "compose.digest"
+
+// keptTexts are enough for a change, what ran before it, and some dry runs.
+const keptTexts = 8
+
+func (c *composeFile) path() string { return filepath.Join(c.dir, "compose.yaml") }
+
+func (c *composeFile) keep(digest string, text []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.texts == nil {
+		c.texts = map[string][]byte{}
+	}
+	c.order = append(slices.DeleteFunc(c.order, func(d string) bool { return d == digest }), digest)
+	c.texts[digest] = text
+	for len(c.order) > keptTexts {
+		delete(c.texts, c.order[0])
+		c.order = c.order[1:]
+	}
+}
+
+// write is for the start of the service svc, which may be any.
+func (c *composeFile) write(svc *service.Service) error {
+	if svc.Name != composeService {
+		return nil
+	}
+	c.mu.Lock()
+	text, known := c.texts[svc.Labels[composeDigest]]
+	c.mu.Unlock()
+	if !known {
+		return nil // of an earlier rosd, which wrote it
+	}
+	err := os.MkdirAll(c.dir, 0o700)
+	if err == nil {
+		err = atomicfile.Write(c.path(), text, 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("services of scope user: %w", err)
+	}
+	return nil
+}
+
+// handOver adds the service that brings up the services of scope user, if there
+// are any.
+func handOver(set *service.Set, compose *composeFile) error {
 	text, err := set.Compose()
 	if err != nil || text == nil {
 		return err
@@ -50,19 +105,14 @@ func handOver(set *service.Set, dir string) error {
 	if set.Has(composeService) {
 		return fmt.Errorf("services of scope user cannot be run: the name %s, of what runs them, is taken", composeService)
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("services of scope user: %w", err)
-	}
-	file := filepath.Join(dir, "compose.yaml")
-	if err := atomicfile.Write(file, text, 0o600); err != nil {
-		return fmt.Errorf("services of scope user: %w", err)
-	}
-	digest := sha256.Sum256(text)
+	sum := sha256.Sum256(text)
+	digest, file, dir := hex.EncodeToString(sum[:]), compose.path(), compose.dir
+	compose.keep(digest, text)
 	set.Services = append(set.Services, service.Service{
 		Name: composeService, Source: file, Image: "testudo/docker", Scope: service.ScopeSystem,
 		Entrypoint: []string{"/usr/bin/docker", "compose", "--project-name", "testudo", "--file", file, "up", "--detach", "--remove-orphans", "--quiet-pull"},
 		// Another file is another service: it runs again.
-		Labels:      map[string]string{"compose.digest": hex.EncodeToString(digest[:])},
+		Labels:      map[string]string{composeDigest: digest},
 		Environment: []string{"DOCKER_HOST=unix:///run/docker/docker.sock", "HOME=/tmp"},
 		NetworkMode: "none", CapDrop: []string{"ALL"}, SecurityOpt: service.SecurityOpt{NoNewPrivileges: true}, ReadOnly: true,
 		Volumes: []service.Volume{

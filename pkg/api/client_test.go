@@ -25,7 +25,7 @@ func serve(t *testing.T, handler http.Handler) *Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http.Server{Handler: handler}
+	server := &http.Server{Handler: handler, ConnContext: withPeer}
 	done := make(chan struct{})
 	go func() { defer close(done); _ = server.Serve(l) }()
 	c := NewClient(socket)

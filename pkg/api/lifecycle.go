@@ -12,6 +12,7 @@ import (
 type Lifecycle interface {
 	Up(ctx context.Context, o Up) ([]Change, error)
 	Kill(ctx context.Context, name string, o Kill) (Service, error)
+	Exec(ctx context.Context, name string, o Exec) (Process, error)
 	Pull(ctx context.Context, name string, progress func(Progress)) (Image, error)
 	Upgrade(ctx context.Context, name string, o Upgrade, progress func(Progress)) (Upgraded, error)
 	Rollback(ctx context.Context, name string) (Upgraded, error)
@@ -26,6 +27,7 @@ type Change struct {
 	Action  ChangeAction `json:"action"`
 	Reason  string       `json:"reason"`
 	Keys    []string     `json:"keys,omitempty"`   // in which its declaration differs
+	Pull    bool         `json:"pull,omitempty"`   // its image is to be fetched first
 	Result  *Service     `json:"result,omitempty"` // how it is afterwards
 	Error   string       `json:"error,omitempty"`  // why it failed
 }
@@ -38,6 +40,7 @@ const (
 	ChangeRestart ChangeAction = "restart"
 	ChangeStop    ChangeAction = "stop"
 	ChangeUpdate  ChangeAction = "update"  // taken over without touching what runs
+	ChangePull    ChangeAction = "pull"    // its image is looked up in the registry; a newer one is run
 	ChangeInvalid ChangeAction = "invalid" // nothing: the new declaration is bad
 )
 
@@ -50,7 +53,7 @@ type Up struct {
 // Progress is one line of the answer of what takes long. The last line has
 // Error or one of the results.
 type Progress struct {
-	Step  string `json:"step,omitempty"`  // "pull", "trial"
+	Step  string `json:"step,omitempty"`  // "pull", "import", "on trial for 30s"
 	Done  int64  `json:"done,omitempty"`  // bytes
 	Total int64  `json:"total,omitempty"` // bytes
 
@@ -102,6 +105,7 @@ type RemoveImage struct {
 
 func lifecycleRoutes() []route {
 	return []route{
+		execRoute(),
 		{
 			method: "POST", path: "/v1/up", id: "up", summary: "Read the service files again and apply them; the answer comes when all that changes has settled.",
 			body: Up{}, answer: []Change{},
@@ -186,10 +190,11 @@ const tellEvery = 200 * time.Millisecond
 // error. An error before the first line is a proper answer.
 func finish(send func(any) error, work func(tell func(Progress)) (Progress, error)) error {
 	var told bool
+	var step string
 	var last time.Time
 	result, err := work(func(p Progress) {
-		if now := time.Now(); now.Sub(last) >= tellEvery {
-			told, last = true, now
+		if now := time.Now(); now.Sub(last) >= tellEvery || p.Step != step {
+			told, last, step = true, now, p.Step
 			_ = send(p) // who has gone misses it; the work goes on
 		}
 	})

@@ -87,6 +87,12 @@ func (d *document) operation(r route, failure object) object {
 		"200":     object{"description": description, "content": object{kind: object{"schema": answer}}},
 		"default": failure,
 	}
+	if r.upgrade != "" {
+		op["responses"] = object{
+			"101":     object{"description": "The program runs; the connection carries frames of the protocol " + r.upgrade + "."},
+			"default": failure,
+		}
+	}
 	return op
 }
 
@@ -212,7 +218,7 @@ func TestEveryRouteSaysWhatItIs(t *testing.T) {
 			t.Errorf("%s %s: operation id %q", r.method, r.path, r.id)
 		}
 		ids[r.id] = true
-		if !strings.HasSuffix(r.summary, ".") || (r.do == nil) == (r.flow == nil) || r.stream != (r.flow != nil) {
+		if !strings.HasSuffix(r.summary, ".") || (r.do == nil) == (r.flow == nil) != (r.upgrade != "") || r.stream != (r.flow != nil) {
 			t.Errorf("%s %s is not whole: %+v", r.method, r.path, r)
 		}
 		for _, p := range r.query {

@@ -35,10 +35,11 @@ type route struct {
 	id           string // operationId
 	summary      string
 	query        []parameter
-	body         any  // of this type; nil: none
-	answer       any  // of this type; json.RawMessage: any JSON; nil: an empty object
-	stream       bool // the answer is JSON lines, each of type answer
-	live         bool // and each is sent as soon as it is there
+	body         any    // of this type; nil: none
+	answer       any    // of this type; json.RawMessage: any JSON; nil: an empty object
+	stream       bool   // the answer is JSON lines, each of type answer
+	live         bool   // and each is sent as soon as it is there
+	upgrade      string // the protocol that the connection is upgraded to
 
 	// One of the two.
 	do   func(b Backend, r *http.Request) (any, error)

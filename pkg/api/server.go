@@ -48,7 +48,11 @@ func (rt route) handler(b Backend) http.Handler {
 			fail(w, err)
 			return
 		}
-		if rt.stream {
+		switch {
+		case rt.upgrade != "":
+			serveExec(w, r, b)
+			return
+		case rt.stream:
 			rt.serveStream(w, r, b)
 			return
 		}
@@ -183,6 +187,7 @@ func Serve(ctx context.Context, listener net.Listener, b Backend) error {
 		ReadHeaderTimeout: 10 * time.Second,
 		// Requests end with us; a follower of logs would not by itself.
 		BaseContext: func(net.Listener) context.Context { return ctx },
+		ConnContext: withPeer,
 	}
 	stopped := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {

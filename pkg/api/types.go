@@ -13,6 +13,7 @@ const (
 	StateDisabled  State = "disabled"   // not wanted
 	StateInvalid   State = "invalid"    // its file or image cannot be used; Reason says why
 	StateWaiting   State = "waiting"    // wanted, waits for a dependency
+	StatePulling   State = "pulling"    // its image is being fetched
 	StateStarting  State = "starting"   // being created, or started and not yet ready
 	StateRunning   State = "running"    // ready
 	StateStopping  State = "stopping"   // asked to stop, in its grace period
@@ -81,7 +82,7 @@ type Event struct {
 // SystemEvent is something that happened on the machine.
 type SystemEvent struct {
 	Time     time.Time `json:"time"`
-	Kind     string    `json:"kind"` // "service"
+	Kind     string    `json:"kind"` // "service", or "exec": a program was run in it
 	Name     string    `json:"name"` // of the service
 	State    State     `json:"state"`
 	Reason   string    `json:"reason"`
@@ -142,6 +143,17 @@ type Status struct {
 	Addresses []Address    `json:"addresses"`
 	Problems  []string     `json:"problems"` // bad service files, bad configuration, failed services
 	Services  []Service    `json:"services"`
+
+	LastUpgrade *LastUpgrade `json:"last_upgrade,omitempty"` // of a service; absent: there never was one
+}
+
+// LastUpgrade is the last move of a service to another image.
+type LastUpgrade struct {
+	Service  string    `json:"service"`
+	Image    string    `json:"image"`
+	Previous string    `json:"previous"`
+	Time     time.Time `json:"time"`            // when it proved itself, or failed
+	Error    string    `json:"error,omitempty"` // why it failed: Previous runs
 }
 
 // Disk is a file system on which state lives.

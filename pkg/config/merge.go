@@ -82,11 +82,31 @@ func over(out, s *Config) {
 	replace(&o.Syslog.Remote, t.Syslog.Remote)
 	replaceList(&o.Logging.Remote, t.Logging.Remote)
 	replace(&o.Logging.TLSCA, t.Logging.TLSCA)
+	replace(&o.Logging.MaxSize, t.Logging.MaxSize)
+	replace(&o.Logging.MaxAge, t.Logging.MaxAge)
+	o.Logging.Services = mergeLogLimits(o.Logging.Services, t.Logging.Services)
 	replaceList(&o.Docker.RegistryMirrors, t.Docker.RegistryMirrors)
 	replaceList(&o.Docker.InsecureRegistries, t.Docker.InsecureRegistries)
 	o.Registries = mergeRegistries(o.Registries, t.Registries)
 	replace(&o.State.Autoformat, t.State.Autoformat)
 	mergeNetwork(&o.Network, t.Network)
+}
+
+func mergeLogLimits(below, above map[string]LogLimits) map[string]LogLimits {
+	if len(above) == 0 {
+		return below
+	}
+	out := maps.Clone(below)
+	if out == nil {
+		out = map[string]LogLimits{}
+	}
+	for name, limits := range above {
+		merged := out[name]
+		replace(&merged.MaxSize, limits.MaxSize)
+		replace(&merged.MaxAge, limits.MaxAge)
+		out[name] = merged
+	}
+	return out
 }
 
 func mergeUsers(out *Config, users []User) {

@@ -6,10 +6,12 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"gopkg.in/yaml.v3"
 
 	"github.com/testudo-os/testudo/pkg/strictyaml"
+	"github.com/testudo-os/testudo/pkg/units"
 )
 
 // Secret is text that never shows in logs: printing it by fmt gives a
@@ -104,6 +106,57 @@ func (u *UID) UnmarshalStrict(d *strictyaml.Decoder, n *yaml.Node) {
 		return
 	}
 	*u = UID(v)
+}
+
+// Size is a number of bytes as people write it: 512M, 2g, 1048576. Units are
+// powers of 1024.
+type Size string
+
+// UnmarshalStrict takes a size of 64 KiB or more: less is no log.
+func (s *Size) UnmarshalStrict(d *strictyaml.Decoder, n *yaml.Node) {
+	var text strictyaml.Text
+	if !d.Decode(n, &text) {
+		return
+	}
+	if v, err := units.Bytes(string(text)); err != nil || v < 64<<10 {
+		d.Wrong(n, "a size of 64K or more, such as 512M")
+		return
+	}
+	*s = Size(text)
+}
+
+// Bytes gives the number; 0 when nothing was said.
+func (s Size) Bytes() int64 {
+	v, err := units.Bytes(string(s))
+	if err != nil {
+		return 0 // "": the rest was refused
+	}
+	return v
+}
+
+// Age is a long time as people write it: 90d, 1w, 36h.
+type Age string
+
+// UnmarshalStrict takes an hour or more: that is how often ages are looked at.
+func (a *Age) UnmarshalStrict(d *strictyaml.Decoder, n *yaml.Node) {
+	var text string
+	if !d.Decode(n, &text) {
+		return
+	}
+	if v, err := units.Span(text); err != nil || v < time.Hour {
+		d.Wrong(n, "a time of an hour or more, such as 36h, 90d or 2w")
+		return
+	}
+	*a = Age(text)
+}
+
+// Duration gives the time; 0 when nothing was said.
+func (a Age) Duration() time.Duration {
+	v, err := units.Span(string(a))
+	if err != nil {
+		return 0 // "": the rest was refused
+	}
+	return v
 }
 
 // WordList is a list of words, also written "a, b".

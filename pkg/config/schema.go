@@ -221,6 +221,10 @@ func (*ByteSize) schema(*schemaMaker) schema {
 	return anyOf(schema{"type": "number", "minimum": 0}, schema{"type": "string", "pattern": `^(auto|\s*[0-9.]+\s*([kKmMgGtT]i?)?[bB]?\s*)$`})
 }
 
+func (*Size) schema(*schemaMaker) schema { return scalar }
+
+func (*Age) schema(*schemaMaker) schema { return anyText }
+
 func (*PostKeys) schema(*schemaMaker) schema { return anyOf(oneOf("all"), listOf(anyText)) }
 
 func (*Delay) schema(*schemaMaker) schema {

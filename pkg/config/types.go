@@ -150,6 +150,17 @@ type Logging struct {
 	// TLSCA holds the certificates, in PEM, of those who may vouch for remotes
 	// with tls. Absent: the release's own.
 	TLSCA string `yaml:"tls_ca" json:"tls_ca,omitempty"`
+	// MaxSize and MaxAge bound all logs together; absent, see docs/logging.md.
+	MaxSize Size `yaml:"max_size" json:"max_size,omitempty"`
+	MaxAge  Age  `yaml:"max_age" json:"max_age,omitempty"`
+
+	Services map[string]LogLimits `yaml:"services" json:"services,omitempty"` // of single ones; kernel and rosd too
+}
+
+// LogLimits bound one log.
+type LogLimits struct {
+	MaxSize Size `yaml:"max_size" json:"max_size,omitempty"`
+	MaxAge  Age  `yaml:"max_age" json:"max_age,omitempty"`
 }
 
 // Docker is the docker service's configuration.

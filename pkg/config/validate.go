@@ -140,6 +140,9 @@ func (v *validator) testudo(t *Testudo) {
 		_, err := ParseLogRemote(r)
 		v.check(err == nil, "want [udp://|tcp://|tls://]HOST[:PORT]", "testudo", "logging", "remote", at(i))
 	}
+	for name := range t.Logging.Services {
+		v.check(serviceName.MatchString(name), "want the name of a service, kernel or rosd", "testudo", "logging", "services", name)
+	}
 	v.check(t.Logging.TLSCA == "" || x509.NewCertPool().AppendCertsFromPEM([]byte(t.Logging.TLSCA)), "want certificates in PEM", "testudo", "logging", "tls_ca")
 	t.Network.Check(func(message string, path ...string) {
 		v.check(false, message, append([]string{"testudo", "network"}, path...)...)

@@ -18,6 +18,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/opencontainers/go-digest"
 	imagespec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sys/unix"
 
 	"github.com/testudo-os/testudo/pkg/atomicfile"
 	"github.com/testudo-os/testudo/pkg/erofslayer"
@@ -57,6 +58,11 @@ func (s *Store) AddPinned(ctx context.Context, ref string, name func(digest.Dige
 	s.adding.Lock()
 	defer s.adding.Unlock()
 	image, err := s.add(ctx, name, from, want, progress)
+	if errors.Is(err, unix.ENOSPC) {
+		// Whole layers would be there for the next try; but this is what a
+		// full disk has no room for.
+		err = errors.Join(err, s.clear())
+	}
 	if err != nil {
 		return Image{}, fmt.Errorf("image %s: %w", ref, err)
 	}

@@ -187,6 +187,17 @@ func (s *Store) Remove(refs ...string) error {
 	return s.sweep(kept)
 }
 
+// clear deletes the files that no image needs; s.adding is held.
+func (s *Store) clear() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	images, err := s.index()
+	if err != nil {
+		return err
+	}
+	return s.sweep(images)
+}
+
 // sweep deletes the files that no image needs.
 func (s *Store) sweep(images []Image) error {
 	needed := map[string]bool{}

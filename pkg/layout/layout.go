@@ -74,6 +74,7 @@ const (
 	UserServices = "/var/lib/testudo/services"             // *.yaml
 	ImageStore   = "/var/lib/testudo/images"               // pulled and imported images (pkg/imagestore); containerd.toml names its layers
 	Pins         = "/var/lib/testudo/upgrades"             // NAME.json: which image a service runs (pkg/upgrade)
+	IDRanges     = "/var/lib/testudo/id-ranges.json"       // user ids of services in user namespaces (pkg/idrange)
 	Choices      = "/var/lib/testudo/service-choices.yaml" // what `ros service enable` and `disable` said
 	SSHKeys      = "/var/lib/testudo/ssh"                  // host keys
 	MachineID    = "/var/lib/testudo/machine-id"

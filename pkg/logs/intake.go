@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -24,6 +25,8 @@ type log struct {
 	fifos   []*os.File
 	readers sync.WaitGroup
 
+	limit atomic.Pointer[Limit] // in full; see Store.limit
+
 	mu      sync.Mutex // the readers' part; never held while writing
 	pending []byte     // records that the writer has not taken yet
 	bucket  bucket
@@ -37,6 +40,18 @@ type log struct {
 	unstored ring       // what could not be written
 	watchers map[*watcher]struct{}
 	said     time.Time // when dropped lines were last told
+}
+
+// bound sets what is kept of the log, and with it how fast it may grow.
+func (l *log) bound(limit Limit, rate Rate) {
+	l.limit.Store(&limit)
+	if rate == (Rate{}) {
+		rate = limit.rate()
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.bucket.rate = rate
+	l.bucket.level = min(l.bucket.level, rate.Burst)
 }
 
 func (l *log) closeFIFOs() error {
@@ -159,7 +174,7 @@ type Rate struct{ Bytes, Burst int64 }
 
 // rate is what fits the limits: a service in a loop takes a minute to turn its
 // log over, so that what was said before, and how much was dropped, can be read.
-func (l Limits) rate() Rate { return Rate{Bytes: l.Service / 64, Burst: l.Service / 8} }
+func (l Limit) rate() Rate { return Rate{Bytes: l.Size / 64, Burst: l.Size / 8} }
 
 func (r Rate) String() string {
 	return fmt.Sprintf("it wrote more than %d KiB/s", r.Bytes>>10)

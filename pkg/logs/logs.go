@@ -3,6 +3,7 @@ package logs
 import (
 	"github.com/testudo-os/testudo/pkg/api"
 
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -22,8 +23,9 @@ type Options struct {
 	Files  string // NAME/*.log
 	BootID string // of this boot: 32 hex digits
 	Limits Limits
-	Rate   Rate          // of one service; the zero value is what fits Limits
-	Sync   time.Duration // from a write to the disk at most; 0 = DefaultSync
+	Own    map[string]Limit // of single logs, whatever Limits and Limit say
+	Rate   Rate             // of one service; the zero value is what fits its limit
+	Sync   time.Duration    // from a write to the disk at most; 0 = DefaultSync
 }
 
 // DefaultSync is what a power cut may cost.
@@ -53,9 +55,6 @@ type Store struct {
 // read (a full or broken disk) is no reason not to run services: lines are then
 // kept in memory, and the log says what was lost.
 func Open(opt Options) (*Store, error) {
-	if opt.Rate == (Rate{}) {
-		opt.Rate = opt.Limits.rate()
-	}
 	if opt.Sync == 0 {
 		opt.Sync = DefaultSync
 	}
@@ -139,12 +138,30 @@ func (s *Store) log(name string) *log {
 	l := s.logs[name]
 	if l == nil {
 		l = &log{
-			name: name, dir: filepath.Join(s.opt.Files, name), bucket: bucket{rate: s.opt.Rate},
+			name: name, dir: filepath.Join(s.opt.Files, name),
 			watchers: maps.Clone(s.watchers), // a new service is followed by those who follow all
 		}
+		l.bound(s.limit(name, Limit{}), s.opt.Rate)
 		s.logs[name] = l
 	}
 	return l
+}
+
+// Limit bounds the log of a service from now on, as far as Options.Own does not.
+func (s *Store) Limit(name string, limit Limit) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.log(name).bound(s.limit(name, limit), s.opt.Rate)
+}
+
+// limit is what holds for a log: its own, what its service asks for, and what
+// holds for all.
+func (s *Store) limit(name string, asked Limit) Limit {
+	own := s.opt.Own[name]
+	return Limit{
+		Size: min(cmp.Or(own.Size, asked.Size, s.opt.Limits.Service), s.opt.Limits.Total),
+		Age:  cmp.Or(own.Age, asked.Age, s.opt.Limits.Age),
+	}
 }
 
 // all gives every log.

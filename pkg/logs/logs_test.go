@@ -364,7 +364,7 @@ func TestALogStaysWithinItsLimitAndTheOldestGo(t *testing.T) {
 		size += info.Size()
 	}
 	// One segment may be begun between two looks at the limits.
-	if most := opt.Limits.Service + opt.Limits.segmentSize()*2; size > most || size < opt.Limits.Service/2 {
+	if most := opt.Limits.Service + (Limit{Size: opt.Limits.Service}).segmentSize()*2; size > most || size < opt.Limits.Service/2 {
 		t.Errorf("the log has %d bytes, its limit is %d", size, opt.Limits.Service)
 	}
 }
@@ -541,5 +541,33 @@ func TestReadingOnFromAPositionGivesEachLineOnce(t *testing.T) {
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("%d lines read of %d", len(got), len(want))
+	}
+}
+
+// A limit of one's own bounds a log and how fast it grows; those that the
+// configuration names come first.
+func TestALogCanHaveALimitOfItsOwn(t *testing.T) {
+	opt := options(t)
+	opt.Own = map[string]Limit{"set": {Size: 1 << 20, Age: time.Hour}}
+	s := open(t, opt)
+	s.Limit("asked", Limit{Size: 256 << 10})
+	s.Limit("set", Limit{Size: 8 << 20})
+	s.Limit("much", Limit{Size: 1 << 40})
+	s.Know("other")
+	for name, want := range map[string]Limit{
+		"asked": {Size: 256 << 10}, "set": {Size: 1 << 20, Age: time.Hour}, "much": {Size: roomy.Total}, "other": {Size: roomy.Service},
+	} {
+		s.mu.Lock()
+		l := s.log(name)
+		s.mu.Unlock()
+		if got := *l.limit.Load(); got != want || l.bucket.rate != want.rate() {
+			t.Errorf("%s: %+v at %+v, want %+v", name, got, l.bucket.rate, want)
+		}
+	}
+	s.Limit("asked", Limit{})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if got := *s.log("asked").limit.Load(); got.Size != roomy.Service {
+		t.Errorf("after its file asks for nothing: %+v", got)
 	}
 }

@@ -176,7 +176,7 @@ func TestSurplus(t *testing.T) {
 		{"nothing there", nil, Limits{}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := surplus(c.logs, c.limits, now)
+			got := surplus(c.logs, c.limits.Total, func(string) Limit { return Limit{Size: c.limits.Service, Age: c.limits.Age} }, now)
 			for name := range c.logs {
 				if got[name] != c.want[name] {
 					t.Errorf("%s: %d go, want %d", name, got[name], c.want[name])

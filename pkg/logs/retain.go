@@ -13,16 +13,22 @@ type Limits struct {
 	Age     time.Duration // since a segment's last line; 0: any
 }
 
-// segmentSize is how much of a log goes into one file.
-func (l Limits) segmentSize() int64 {
-	const least, most = 16 << 10, 1 << 20
-	return min(max(l.Service/8, least), most)
+// Limit bounds one log. What is zero is as Limits has it.
+type Limit struct {
+	Size int64         // bytes
+	Age  time.Duration // since a segment's last line
 }
 
-// surplus says how many of each log's segments, from the oldest on, are to go.
-// When all together are too large the largest log gives way: one that floods
-// does not cost others theirs.
-func surplus(logs map[string][]segment, limits Limits, now time.Time) map[string]int {
+// segmentSize is how much of a log goes into one file.
+func (l Limit) segmentSize() int64 {
+	const least, most = 16 << 10, 1 << 20
+	return min(max(l.Size/8, least), most)
+}
+
+// surplus says how many of each log's segments, from the oldest on, are to go;
+// of is the limit of each log. When all together are too large the largest log
+// gives way: one that floods does not cost others theirs.
+func surplus(logs map[string][]segment, all int64, of func(name string) Limit, now time.Time) map[string]int {
 	drop := map[string]int{}
 	size := map[string]int64{}
 	var total int64
@@ -34,15 +40,16 @@ func surplus(logs map[string][]segment, limits Limits, now time.Time) map[string
 			size[name] -= segments[drop[name]].size
 			drop[name]++
 		}
-		for drop[name] < len(segments) && limits.Age > 0 && now.Sub(segments[drop[name]].last) > limits.Age {
+		limit := of(name)
+		for drop[name] < len(segments) && limit.Age > 0 && now.Sub(segments[drop[name]].last) > limit.Age {
 			remove()
 		}
-		for size[name] > limits.Service {
+		for size[name] > limit.Size {
 			remove()
 		}
 		total += size[name]
 	}
-	for total > limits.Total {
+	for total > all {
 		name := largest(size)
 		freed := logs[name][drop[name]].size
 		size[name] -= freed

@@ -44,7 +44,7 @@ type writer struct {
 	synced  chan struct{} // closed when the sync on the way is done; nil: none is
 	syncDue time.Time     // zero: all is on the disk
 	checked time.Time     // when the limits were last looked at
-	written int64         // bytes since then
+	filled  bool          // a segment was, since then
 }
 
 // pass writes what waits, and does what is due.
@@ -58,7 +58,7 @@ func (w *writer) pass(now time.Time) {
 	if grown {
 		w.store.tellGrown()
 	}
-	if w.written > w.store.opt.Limits.segmentSize() || now.Sub(w.checked) >= ageAfter {
+	if w.filled || now.Sub(w.checked) >= ageAfter {
 		w.retain(now)
 	}
 	w.sync(now)
@@ -101,7 +101,6 @@ func (w *writer) one(l *log, now time.Time, last bool) (wrote bool) {
 		records = l.unstored.with(w.store.now(), records)
 	}
 	rest, err := w.append(l, records)
-	w.written += int64(len(records) - len(rest))
 	if err != nil {
 		l.unstored.keep(rest, fresh, len(records) == len(rest), err)
 		w.wakeAt(now.Add(retryAfter))
@@ -115,7 +114,7 @@ func (w *writer) one(l *log, now time.Time, last bool) (wrote bool) {
 // gives what was not written; l.disk is held.
 func (w *writer) append(l *log, records []byte) (rest []byte, err error) {
 	opt := w.store.opt
-	size := opt.Limits.segmentSize()
+	size := l.limit.Load().segmentSize()
 	for len(records) > 0 {
 		if l.file == nil {
 			if err := w.openLast(l); err != nil {
@@ -126,7 +125,7 @@ func (w *writer) append(l *log, records []byte) (rest []byte, err error) {
 		n := fit(records, size-current.size)
 		if n == 0 && current.size > 0 {
 			w.retired = append(w.retired, l.file)
-			l.file = nil
+			l.file, w.filled = nil, true
 			l.segments = append(l.segments, newSegment(l.dir, w.store.boot, current.number+1, opt.BootID))
 			continue
 		} else if n == 0 {
@@ -176,13 +175,14 @@ func (w *writer) openLast(l *log) error {
 
 // retain removes the segments that are beyond the limits.
 func (w *writer) retain(now time.Time) {
-	w.checked, w.written = now, 0
+	w.checked, w.filled = now, false
 	all := map[string][]segment{}
 	logs := map[string]*log{}
 	for _, l := range w.store.all() {
 		all[l.name], logs[l.name] = l.segments, l // only this goroutine changes them
 	}
-	for name, n := range surplus(all, w.store.opt.Limits, now) {
+	of := func(name string) Limit { return *logs[name].limit.Load() }
+	for name, n := range surplus(all, w.store.opt.Limits.Total, of, now) {
 		if n > 0 {
 			w.remove(logs[name], n)
 		}

@@ -58,7 +58,7 @@ func (m *Manager) enqueue(name string) (previous, mine chan struct{}) {
 }
 
 func (m *Manager) start(svc service.Service) {
-	rt := m.runtime
+	rt, again := m.runtime, m.status[svc.Name].Restarting()
 	previous, mine := m.enqueue(svc.Name)
 	m.places[mine] = place{service: svc.Name, untilReady: svc.Essential}
 	slow := time.AfterFunc(slowStart, func() { m.post(func() { delete(m.places, mine) }) })
@@ -68,15 +68,19 @@ func (m *Manager) start(svc service.Service) {
 			<-previous
 		}
 		err := m.opt.Attach(&svc)
-		pid := 0
+		pid, image := 0, ""
 		if err == nil {
+			err = m.bring(&svc, again)
+		}
+		if err == nil {
+			image = m.digest(rt, svc)
 			pid, err = rt.Start(m.calls, &svc)
 		}
 		if err != nil || !svc.Essential {
 			slow.Stop()
 		}
 		m.post(func() {
-			m.started(svc.Name, pid, err)
+			m.started(svc.Name, pid, image, err)
 			if err != nil || !svc.Essential {
 				delete(m.places, mine)
 			}

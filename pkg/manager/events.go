@@ -62,25 +62,33 @@ func (m *Manager) tell(name string, st service.Status, now time.Time) {
 		}
 	case api.StateBackoff:
 		level = slog.LevelWarn
-	case api.StateWaiting, api.StateStarting:
+	case api.StateWaiting, api.StateStarting, api.StatePulling:
 		level = slog.LevelDebug // the history has them
 	}
 	m.opt.Log.Log(context.Background(), level, "service "+name+" is "+string(st.State), "reason", st.Explain(now), "pid", st.PID)
 }
 
 // started is the result of a start.
-func (m *Manager) started(name string, pid int, err error) {
+func (m *Manager) started(name string, pid int, image string, err error) {
 	now := time.Now()
 	exit, ended := m.early[name]
 	delete(m.early, name)
-	if err != nil {
+	var pull *pullError
+	switch {
+	case errors.As(err, &pull) && pull.givenUp:
+		m.apply(name, service.Event{Kind: service.EventGivenUp, Reason: pull.Error()}, now)
+		return
+	case errors.As(err, &pull):
+		m.apply(name, service.Event{Kind: service.EventPullFailed, Reason: pull.Error()}, now)
+		return
+	case err != nil:
 		m.apply(name, service.Event{
 			Kind: service.EventStartFailed, Reason: runtime.Reason(err), Permanent: errors.Is(err, runtime.ErrPermanent),
 			Blameless: errors.Is(err, runtime.ErrUnavailable),
 		}, now)
 		return
 	}
-	m.apply(name, service.Event{Kind: service.EventStarted, PID: pid}, now)
+	m.apply(name, service.Event{Kind: service.EventStarted, PID: pid, Image: image}, now)
 	if ended && exit.PID == pid {
 		m.exited(exit)
 		return
@@ -117,7 +125,7 @@ func (m *Manager) exited(e runtime.Exit) {
 	switch {
 	case !known:
 		return
-	case st.PID == 0 && st.State == api.StateStarting:
+	case st.PID == 0 && st.Making():
 		// The start's own result is not in yet.
 		m.early[e.Name] = e
 		return
@@ -143,7 +151,7 @@ func (m *Manager) Notified(msg notify.Message) {
 			return
 		}
 		// READY=1 may be faster than the news that it was started.
-		if st.PID == 0 && st.State == api.StateStarting {
+		if st.PID == 0 && st.Making() {
 			if prev := m.queue[msg.Service]; prev != nil && !isClosed(prev) {
 				m.work.Go(func() {
 					<-prev

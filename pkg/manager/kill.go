@@ -13,16 +13,9 @@ import (
 // Kill sends a signal, SIGKILL if none is named, to a service's first process.
 // What follows from it, its restart policy says.
 func (m *Manager) Kill(ctx context.Context, name, signal string) (api.Service, error) {
-	row, err := m.Service(ctx, name)
+	row, rt, err := m.runningNow(ctx, name)
 	if err != nil {
 		return row, err
-	}
-	var rt Runtime
-	if err := m.ask(ctx, func() { rt = m.runtime }); err != nil {
-		return row, err
-	}
-	if rt == nil || row.PID == 0 {
-		return row, fmt.Errorf("%w: %s does not run", api.ErrConflict, name)
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()

@@ -22,6 +22,7 @@ type Runtime interface {
 	Kill(ctx context.Context, name string) error
 	Remove(ctx context.Context, name string, keepLayer bool) error
 	Exec(ctx context.Context, name string, args []string) (code int, output string, err error)
+	Begin(ctx context.Context, name string, o api.Exec) (api.Process, error)
 	List(ctx context.Context) ([]runtime.Found, error)
 	Image(ctx context.Context, name string) (*runtime.Image, error)
 	Watch(ctx context.Context, connected func(), exited func(runtime.Exit), lost func(error)) error
@@ -40,6 +41,11 @@ type Options struct {
 	// another spec or nil) or was refused, and what is good now; and the same
 	// once more of what an earlier rosd judged. It may be nil.
 	Judged func(name string, good service.Service, refused *service.Refusal)
+	// Bring has the image of a service here before it starts, by its
+	// pull_policy. again says that the start is a try after a failure, which
+	// asks no registry for what is here. It calls progress as bytes come.
+	// nil: images are here or they are not.
+	Bring func(ctx context.Context, svc *service.Service, again bool, progress func(done, total int64)) error
 	// Records is the folder of what the next rosd must know.
 	Records string
 	// BootTime is CLOCK_BOOTTIME in microseconds.
@@ -87,6 +93,7 @@ type Manager struct {
 	runs      map[string]*process
 	queue     map[string]chan struct{} // closed when the last start or removal is done
 	turn      map[string]int           // counts starts and removals
+	pulls     map[string]pulling       // images on their way, by service
 	early     map[string]runtime.Exit  // exits that came before the news of the start
 	waiters   []*waiter
 	runtime   Runtime
@@ -112,7 +119,7 @@ func New(set *service.Set, opt Options) *Manager {
 		opt: opt, inbox: make(chan func(), 16), gone: make(chan struct{}),
 		declared: map[string]service.Service{}, startedAs: map[string]service.Service{},
 		status: map[string]service.Status{}, dirty: map[string]bool{}, boot: map[string]*bootTimes{},
-		runs: map[string]*process{}, queue: map[string]chan struct{}{}, places: map[chan struct{}]place{}, turn: map[string]int{}, early: map[string]runtime.Exit{},
+		runs: map[string]*process{}, queue: map[string]chan struct{}{}, places: map[chan struct{}]place{}, pulls: map[string]pulling{}, turn: map[string]int{}, early: map[string]runtime.Exit{},
 	}
 	m.calls, m.stopCalls = context.WithCancel(context.Background())
 	m.load(set)
@@ -234,6 +241,8 @@ func (m *Manager) relist(ctx context.Context, rt Runtime, why string) {
 
 // step plans and acts; it returns when to do so again at the latest.
 func (m *Manager) step(now time.Time) (wake time.Time) {
+	m.endPulls()
+	m.settleDisabled(now)
 	switch {
 	case m.stopping && !m.connected:
 		if wake = m.giveUp; !now.Before(wake) {
@@ -333,6 +342,16 @@ func (m *Manager) load(set *service.Set) {
 	for _, i := range set.Invalid {
 		m.declared[i.Name] = service.Service{Name: i.Name, Source: i.Source}
 		m.apply(i.Name, service.Event{Kind: service.EventInvalid, Reason: i.Reason()}, now)
+	}
+}
+
+// settleDisabled is for services that ran when they were disabled, and have
+// ended since.
+func (m *Manager) settleDisabled(now time.Time) {
+	for _, s := range m.set.Disabled {
+		if st := m.status[s.Name]; !st.Alive() && st.State != api.StateDisabled {
+			m.apply(s.Name, service.Event{Kind: service.EventDisabled, Reason: reasonOff(s)}, now)
+		}
 	}
 }
 

@@ -129,6 +129,23 @@ func (f *machine) Exec(ctx context.Context, name string, args []string) (int, st
 	return 0, "", nil
 }
 
+func (f *machine) Begin(ctx context.Context, name string, o api.Exec) (api.Process, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.fails["exec "+name]; err != nil {
+		return nil, err
+	}
+	return echo{}, nil
+}
+
+// echo is a program that says what it hears, and ends with 3.
+type echo struct{ api.Process }
+
+func (echo) Run(_ context.Context, stdin io.Reader, stdout, _ io.Writer) (int, error) {
+	_, err := io.Copy(stdout, stdin)
+	return 3, err
+}
+
 func (f *machine) Image(ctx context.Context, name string) (*runtime.Image, error) {
 	return &runtime.Image{Ref: name + ":1", Digest: "sha256:d"}, nil
 }

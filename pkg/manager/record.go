@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/testudo-os/testudo/pkg/api"
 	"github.com/testudo-os/testudo/pkg/atomicfile"
 	"github.com/testudo-os/testudo/pkg/service"
 )
@@ -69,9 +70,13 @@ func (m *Manager) restore() {
 			m.opt.Log.Warn("record of service "+name+" cannot be read", "error", err)
 			continue
 		}
-		if r.Status.State == "starting" && r.Status.PID == 0 {
+		if r.Status.Making() && r.Status.PID == 0 {
 			// Its executor went with the earlier rosd.
-			r.Status.State, r.Status.Reason = "waiting", "rosd was restarted while it was being created"
+			r.Status.State, r.Status.Reason = api.StateWaiting, "rosd was restarted while it was being created"
+		}
+		if r.Status.State == api.StateInvalid {
+			// Its image may be here by now; what its file says is judged anew.
+			r.Status.State, r.Status.Reason = api.StateWaiting, "rosd was restarted"
 		}
 		m.status[name] = r.Status
 		if m.opt.Judged != nil && r.Status.Good != nil {

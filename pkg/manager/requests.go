@@ -162,7 +162,7 @@ func (m *Manager) request(w *waiter, verb api.Verb) error {
 		return fmt.Errorf("%w: %q is not start, stop or restart", api.ErrInvalid, verb)
 	}
 	st, known := m.status[w.name]
-	wanted := slices.ContainsFunc(m.set.Services, func(s service.Service) bool { return s.Name == w.name })
+	wanted := m.wanted(w.name)
 	switch {
 	case !known:
 		return unknown(w.name)
@@ -185,7 +185,7 @@ func (m *Manager) request(w *waiter, verb api.Verb) error {
 // service.
 func settled(st service.Status) bool {
 	switch st.State {
-	case api.StateStarting, api.StateStopping:
+	case api.StateStarting, api.StatePulling, api.StateStopping:
 		return false
 	case api.StateRunning:
 		return !st.Restart

@@ -73,6 +73,7 @@ func (m *Manager) up(next *service.Set, changes []api.Change, named bool) []*wai
 			if named && st.Refused != nil {
 				m.apply(c.Service, service.Event{Kind: service.EventRetryRequested}, now)
 			}
+			m.newImage(c, now)
 			if c.Action == api.ChangeStart && (named || !st.Down) {
 				m.apply(c.Service, service.Event{Kind: service.EventStartRequested}, now)
 			}

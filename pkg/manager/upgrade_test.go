@@ -19,7 +19,7 @@ type rosd struct {
 	upgrades *upgrade.Upgrader
 }
 
-func startRosd(t *testing.T, f *machine, records, pins string) *rosd {
+func startRosd(t *testing.T, f Runtime, records, pins string) *rosd {
 	t.Helper()
 	r := &rosd{running: &running{t: t, result: make(chan error, 1)}}
 	r.upgrades = upgrade.New(upgrade.Options{
@@ -29,7 +29,7 @@ func startRosd(t *testing.T, f *machine, records, pins string) *rosd {
 		},
 		Drop: func(...string) error { return nil },
 		Files: func() *service.Set {
-			return &service.Set{Services: []service.Service{{Name: "web", Image: "web:1", Restart: always}}}
+			return &service.Set{Services: []service.Service{{Name: "web", Image: "web:1", Restart: always}, {Name: "other", Image: "testudo/other", Restart: always}}}
 		},
 		Apply: func(ctx context.Context, set *service.Set, name string) ([]api.Change, error) {
 			return r.Up(ctx, set, api.Up{Services: []string{name}})

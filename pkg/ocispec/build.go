@@ -3,6 +3,7 @@ package ocispec
 import (
 	"errors"
 	"path"
+	"slices"
 	"sort"
 	"strings"
 
@@ -34,6 +35,9 @@ type Host struct {
 	Device func(path string) (specs.LinuxDevice, error)
 	// Devices lists every device node, for privileged services.
 	Devices func() ([]specs.LinuxDevice, error)
+	// Mappable says whether files of a path can be shown with other owners
+	// (mount_setattr(2), MOUNT_ATTR_IDMAP). nil: all can.
+	Mappable func(path string) bool
 }
 
 // User is who a process runs as.
@@ -48,6 +52,19 @@ type Options struct {
 	CgroupsPath string // below the cgroup root: /system/NAME
 	NotifyDir   string // host folder that holds notify.sock; "" = no sd_notify
 	InitBinary  string // host path of the init that `init: true` puts before the command
+	FirstID     uint32 // of the IDs user and group ids that a service with Userns has on the machine
+}
+
+// IDs is how many user and group ids a service of its own user namespace has.
+const IDs = 1 << 16
+
+// idMappings says which of the machine's ids the service's are; nil where they
+// are the same.
+func (o Options) idMappings(svc *service.Service) []specs.LinuxIDMapping {
+	if !svc.Userns {
+		return nil
+	}
+	return []specs.LinuxIDMapping{{ContainerID: 0, HostID: o.FirstID, Size: IDs}}
 }
 
 // ErrNoCommand says that neither service nor image names a program.
@@ -97,9 +114,13 @@ func Build(svc *service.Service, image imagespec.ImageConfig, host Host, opt Opt
 		s.Linux.ReadonlyPaths = readonlyPaths()
 	}
 
+	s.Linux.UIDMappings, s.Linux.GIDMappings = opt.idMappings(svc), opt.idMappings(svc)
 	extra := addInit(s, svc, opt)
 	notify, socket := notifyMount(svc, opt)
 	s.Mounts, s.Linux.RootfsPropagation = mounts(svc, append(extra, notify...))
+	if err := mapMounts(s.Mounts, opt.idMappings(svc), host.Mappable); err != nil {
+		return nil, err
+	}
 	s.Process.Env = environment(svc, image, user, socket)
 
 	if err := addDevices(s, svc, host); err != nil {
@@ -148,11 +169,15 @@ func environment(svc *service.Service, image imagespec.ImageConfig, user User, n
 		all = append(all, "NOTIFY_SOCKET="+notifySocket)
 	}
 	all = append(all, image.Env...)
-	all = append(all, svc.Environment...)
+	return Environment(append(all, svc.Environment...), nil)
+}
 
+// Environment is base with what more says in place of it. What has no value is
+// left out.
+func Environment(base, more []string) []string {
 	at := map[string]int{}
 	var merged []string
-	for _, entry := range all {
+	for _, entry := range slices.Concat(base, more) {
 		key, _, hasValue := strings.Cut(entry, "=")
 		if !hasValue {
 			continue // Compose: a name alone takes rosd's value, and rosd has none to give
@@ -198,6 +223,9 @@ func namespaces(svc *service.Service) []specs.LinuxNamespace {
 	add(specs.UTSNamespace, svc.Uts)
 	add(specs.NetworkNamespace, svc.NetworkMode)
 	add(specs.CgroupNamespace, svc.Cgroup)
+	if svc.Userns {
+		add(specs.UserNamespace, "")
+	}
 	return list
 }
 

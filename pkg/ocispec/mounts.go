@@ -3,6 +3,7 @@ package ocispec
 import (
 	"fmt"
 	"path"
+	"slices"
 	"sort"
 	"strings"
 
@@ -62,6 +63,10 @@ func defaultMounts(svc *service.Service) []specs.Mount {
 		{Destination: "/dev/mqueue", Type: "mqueue", Source: "mqueue", Options: []string{"nosuid", "noexec", "nodev"}},
 		{Destination: "/sys", Type: "sysfs", Source: "sysfs", Options: sys},
 	}
+	if svc.Userns && svc.NetworkMode == "host" {
+		// The kernel lets only the owner of a network namespace mount its sysfs.
+		list[len(list)-1] = specs.Mount{Destination: "/sys", Type: "bind", Source: "/sys", Options: append([]string{"rbind", "rro"}, sys[:3]...)}
+	}
 	if svc.Ipc == "host" {
 		list = append(list, specs.Mount{Destination: "/dev/shm", Type: "bind", Source: "/dev/shm", Options: []string{"rbind", "nosuid", "noexec", "nodev"}})
 	} else {
@@ -98,6 +103,25 @@ func volumeMounts(svc *service.Service) []specs.Mount {
 		})
 	}
 	return list
+}
+
+// mapMounts has what the service sees of the machine's files belong, in its own
+// ids, to whom it belongs on the machine. Where the file system cannot do that
+// the files belong to nobody there, which is only good for reading.
+func mapMounts(mounts []specs.Mount, ids []specs.LinuxIDMapping, mappable func(string) bool) error {
+	if ids == nil {
+		return nil
+	}
+	for i, m := range mounts {
+		switch {
+		case m.Type != "bind":
+		case mappable == nil || mappable(m.Source):
+			mounts[i].UIDMappings, mounts[i].GIDMappings = ids, ids
+		case !slices.Contains(m.Options, "ro") && !slices.Contains(m.Options, "rro"):
+			return fmt.Errorf("volume %s: the file system of %s knows no other owners, as userns_mode: auto needs: make it read-only", m.Destination, m.Source)
+		}
+	}
+	return nil
 }
 
 func tmpfsMounts(svc *service.Service) []specs.Mount {

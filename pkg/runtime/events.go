@@ -17,6 +17,13 @@ import (
 // to be learned from List then. It returns when ctx ends. Calls are made one
 // at a time.
 func (r *Runtime) Watch(ctx context.Context, connected func(), exited func(Exit), lost func(error)) error {
+	tidied := make(chan struct{})
+	go func() {
+		defer close(tidied)
+		// What cannot be ended now is no more than a process too many.
+		_ = r.dropStrays(ctx)
+	}()
+	defer func() { <-tidied }()
 	for {
 		err := r.watchOnce(ctx, connected, exited)
 		if ctx.Err() != nil {

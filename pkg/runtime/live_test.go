@@ -1,14 +1,20 @@
 package runtime
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/testudo-os/testudo/pkg/api"
 	"github.com/testudo-os/testudo/pkg/service"
 )
 
@@ -159,6 +165,105 @@ func TestLiveStoppingAndKilling(t *testing.T) {
 	}
 }
 
+func TestLiveAProgramRunsBesideTheService(t *testing.T) {
+	r, opt := live(t)
+	svc, _ := given(t, r, opt, service.Service{Name: "beside", Entrypoint: []string{"/bin/sh", "-c", "sleep 1000"}})
+	if _, err := r.Start(t.Context(), svc); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name            string
+		o               api.Exec
+		stdin           string
+		code            int
+		out, errorsText string
+	}{
+		{"two streams", api.Exec{Command: []string{"/bin/sh", "-c", "echo out; echo err >&2; exit 7"}}, "", 7, "out\n", "err\n"},
+		{"input", api.Exec{Command: []string{"/bin/sh", "-c", "wc -c"}, Stdin: true}, strings.Repeat("x", 1<<20), 0, "1048576\n", ""},
+		{"much output", api.Exec{Command: []string{"/bin/sh", "-c", "head -c 1000000 /dev/zero | tr '\\0' y"}}, "", 0, strings.Repeat("y", 1000000), ""},
+		{"another user", api.Exec{Command: []string{"/bin/sh", "-c", "id -u; id -g; echo $WORD $PWD"}, User: "65534:100", Environment: []string{"WORD=one"}, WorkingDir: "/usr"}, "", 0, "65534\n100\none /usr\n", ""},
+		{"a terminal", api.Exec{Command: []string{"/bin/sh", "-c", "stty size; tty >/dev/null && echo is one"}, Terminal: true, Size: api.Size{Rows: 33, Columns: 99}}, "", 0, "33 99\r\nis one\r\n", ""},
+		{"one that leaves another behind", api.Exec{Command: []string{"/bin/sh", "-c", "sleep 1000 & echo gone"}}, "", 0, "gone\n", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p, err := r.Begin(t.Context(), svc.Name, c.o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var out, errOut bytes.Buffer
+			code, err := p.Run(t.Context(), strings.NewReader(c.stdin), &out, &errOut)
+			if err != nil || code != c.code || out.String() != c.out || errOut.String() != c.errorsText {
+				t.Errorf("exit %d, %v\nstdout (%d): %.200q\nstderr: %q", code, err, out.Len(), out.String(), errOut.String())
+			}
+		})
+	}
+	if _, err := r.Begin(t.Context(), svc.Name, api.Exec{Command: []string{"nonsense"}}); !errors.Is(err, ErrPermanent) || !strings.Contains(err.Error(), "command nonsense not found") {
+		t.Errorf("no such command: %v", err)
+	}
+	if _, err := r.Begin(t.Context(), "nobody", api.Exec{Command: []string{"x"}}); !errors.Is(err, ErrNotRunning) {
+		t.Errorf("no such service: %v", err)
+	}
+	if left, err := filepath.Glob(filepath.Join(opt.IODir, svc.Name, "exec-*")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v (%v)", left, err)
+	}
+
+	// One that nobody waits for is ended, and the next one ends what is left.
+	ctx, cancel := context.WithCancel(t.Context())
+	p, err := r.Begin(ctx, svc.Name, api.Exec{Command: []string{"/bin/sh", "-c", "sleep 1000"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(100*time.Millisecond, cancel)
+	if code, err := p.Run(ctx, nil, io.Discard, io.Discard); code != 129 || err != nil {
+		t.Errorf("hung up: exit %d, %v", code, err)
+	}
+	if _, err := r.Begin(t.Context(), svc.Name, api.Exec{Command: []string{"/bin/sh", "-c", "sleep 1000"}}); err != nil {
+		t.Fatal(err)
+	}
+	next, err := Connect(t.Context(), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer next.Close()
+	if err := next.dropStrays(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if left, err := filepath.Glob(filepath.Join(opt.IODir, svc.Name, "exec-*")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v (%v)", left, err)
+	}
+}
+
+func TestLiveAServiceOfItsOwnUserIDs(t *testing.T) {
+	_, opt := live(t)
+	const first = 1 << 28
+	opt.FirstID = func(string) (uint32, error) { return first, nil }
+	r, err := Connect(t.Context(), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	given1 := t.TempDir()
+	svc, _ := given(t, r, opt, service.Service{
+		Name: "apart", Userns: true, Entrypoint: []string{"/bin/sh", "-c", "touch /own /given/new; exec sleep 1000"},
+		Volumes: []service.Volume{{Source: given1, Target: "/given"}},
+	})
+	pid, err := r.Start(t.Context(), svc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, out, err := r.Exec(t.Context(), svc.Name, []string{"/bin/sh", "-c", "cat /proc/self/uid_map; stat -c %u /bin/sh /own /given /given/new"})
+	if err != nil || code != 0 || strings.Join(strings.Fields(out), " ") != "0 268435456 65536 0 0 0 0" {
+		t.Errorf("inside of %d: exit %d %v\n%s", pid, code, err, out)
+	}
+	var stat unix.Stat_t
+	if err := unix.Stat(filepath.Join(given1, "new"), &stat); err != nil || stat.Uid != 0 {
+		t.Errorf("what it wrote is of user %d (%v)", stat.Uid, err)
+	}
+	if err := unix.Stat(fmt.Sprintf("/proc/%d", pid), &stat); err != nil || stat.Uid != first {
+		t.Errorf("it runs as user %d (%v)", stat.Uid, err)
+	}
+}
+
 func TestLiveAProbeThatHangsIsKilled(t *testing.T) {
 	r, opt := live(t)
 	svc, _ := given(t, r, opt, service.Service{Name: "probed", Entrypoint: []string{"/bin/sh", "-c", "sleep 1000"}})
@@ -243,4 +348,39 @@ func TestLiveAPersistentServiceKeepsItsLayer(t *testing.T) {
 	if got := output(); got != "word" {
 		t.Errorf("output %q", got)
 	}
+}
+
+// output collects what comes through a FIFO, for as long as it takes.
+type output struct {
+	file *os.File
+	done chan struct{}
+	all  tail
+}
+
+func openOutput(path string) (*output, error) {
+	if err := makeFIFO(path); err != nil {
+		return nil, err
+	}
+	file, err := os.OpenFile(path, os.O_RDWR|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	o := &output{file: file, done: make(chan struct{})}
+	go func() {
+		defer close(o.done)
+		_, _ = io.Copy(&o.all, file)
+	}()
+	return o, nil
+}
+
+// read ends the collecting, when nothing more is on its way.
+func (o *output) read() string {
+	o.file.SetReadDeadline(time.Now().Add(lingering))
+	<-o.done
+	return strings.TrimSpace(string(o.all))
+}
+
+func (o *output) close() {
+	o.file.Close()
+	<-o.done
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc"
 
@@ -34,6 +36,9 @@ type Options struct {
 	RuncRoot    string // runc's own records
 	InitBinary  string // for `init: true`
 	Snapshotter string // "" = "erofs"
+	// FirstID gives the first of the ocispec.IDs user and group ids that a
+	// service with Userns has on the machine. nil: there are none to be had.
+	FirstID func(service string) (uint32, error)
 	// Stored finds an image that did not come with the release; nil: there
 	// are none. fs.ErrNotExist: not that one. Its layers are in one of the
 	// snapshotter's caches.
@@ -44,6 +49,7 @@ type Options struct {
 type Runtime struct {
 	opt    Options
 	client *containerd.Client
+	run    string // tells the programs that this Runtime began from others'
 
 	mu     sync.Mutex // guards what follows and serialises registration
 	images map[string]*Image
@@ -76,7 +82,8 @@ func Connect(ctx context.Context, opt Options) (*Runtime, error) {
 	if err != nil {
 		return nil, fmt.Errorf("containerd at %s: %w", opt.Socket, err)
 	}
-	return &Runtime{opt: opt, client: client, images: map[string]*Image{}, users: map[string]ocispec.User{}}, nil
+	run := fmt.Sprintf("%d.%d", os.Getpid(), time.Now().UnixNano())
+	return &Runtime{opt: opt, client: client, run: run, images: map[string]*Image{}, users: map[string]ocispec.User{}}, nil
 }
 
 // Close ends the connection. What runs goes on running.
@@ -103,8 +110,10 @@ func native(err error) error {
 
 // taskError is native for calls about a process: none is ErrNotRunning.
 func taskError(err error) error {
+	// The client has made some errors native already, and lost their class to native.
+	none := errdefs.IsNotFound(err)
 	err = native(err)
-	if errdefs.IsNotFound(err) || errdefs.IsFailedPrecondition(err) {
+	if none || errdefs.IsNotFound(err) || errdefs.IsFailedPrecondition(err) {
 		return fmt.Errorf("%w: %w", ErrNotRunning, err)
 	}
 	return err

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 
 	"github.com/containerd/containerd/api/services/tasks/v1"
 	"github.com/containerd/containerd/api/types"
@@ -16,6 +17,7 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/containerd/typeurl/v2"
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"github.com/testudo-os/testudo/pkg/ocispec"
 	"github.com/testudo-os/testudo/pkg/service"
@@ -62,7 +64,11 @@ func (r *Runtime) start(ctx context.Context, svc *service.Service, image *Image)
 	if svc.Watchdog > 0 {
 		resolved.Environment = append(resolved.Environment, fmt.Sprintf("WATCHDOG_USEC=%d", svc.Watchdog.Microseconds()))
 	}
-	spec, err := ocispec.Build(&resolved, image.Config, r.host(ctx, image), r.specOptions(svc))
+	specOptions, err := r.specOptions(svc)
+	if err != nil {
+		return 0, err
+	}
+	spec, err := ocispec.Build(&resolved, image.Config, r.host(ctx, image), specOptions)
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", ErrPermanent, err)
 	}
@@ -87,7 +93,7 @@ func (r *Runtime) start(ctx context.Context, svc *service.Service, image *Image)
 	}
 	// After the container's record: that is what keeps the snapshot from the
 	// garbage collector.
-	mounts, err := r.prepare(ctx, svc.Name, image.chain)
+	mounts, err := r.prepare(ctx, svc.Name, image.chain, idLabels(svc, specOptions))
 	if err != nil {
 		return 0, err
 	}
@@ -115,9 +121,9 @@ func (r *Runtime) start(ctx context.Context, svc *service.Service, image *Image)
 // of a persistent service. It is writable also for read_only services (runc
 // then mounts it read-only), so that mount points missing in the image can be
 // made.
-func (r *Runtime) prepare(ctx context.Context, key, parent string) ([]mount.Mount, error) {
+func (r *Runtime) prepare(ctx context.Context, key, parent string, ids map[string]string) ([]mount.Mount, error) {
 	snapshotter := r.client.SnapshotService(r.opt.Snapshotter)
-	mounts, err := snapshotter.Prepare(ctx, key, parent)
+	mounts, err := snapshotter.Prepare(ctx, key, parent, snapshots.WithLabels(ids))
 	if !errdefs.IsAlreadyExists(err) {
 		if err != nil {
 			return nil, fmt.Errorf("prepare its file system: %w", native(err))
@@ -128,24 +134,39 @@ func (r *Runtime) prepare(ctx context.Context, key, parent string) ([]mount.Moun
 	if err != nil {
 		return nil, fmt.Errorf("look at its kept file system: %w", native(err))
 	}
-	if info.Kind == snapshots.KindActive && info.Parent == parent {
+	if info.Kind == snapshots.KindActive && info.Parent == parent && sameIDs(info.Labels, ids) {
 		mounts, err := snapshotter.Mounts(ctx, key)
 		if err != nil {
 			return nil, fmt.Errorf("mount its kept file system: %w", native(err))
 		}
 		return mounts, nil
 	}
-	// The image is another one: what was written over the old does not fit.
+	// The image or its ids are others: what was written over the old does not fit.
 	if err := snapshotter.Remove(ctx, key); err != nil {
 		return nil, fmt.Errorf("drop its old file system: %w", native(err))
 	}
-	if mounts, err = snapshotter.Prepare(ctx, key, parent); err != nil {
+	if mounts, err = snapshotter.Prepare(ctx, key, parent, snapshots.WithLabels(ids)); err != nil {
 		return nil, fmt.Errorf("prepare its file system: %w", native(err))
 	}
 	return mounts, nil
 }
 
-func (r *Runtime) specOptions(svc *service.Service) ocispec.Options {
+// idLabels tells the snapshotter whose the files of a service are: its layers
+// are mounted with their owners moved, and nothing is copied.
+func idLabels(svc *service.Service, opt ocispec.Options) map[string]string {
+	if !svc.Userns {
+		return nil
+	}
+	mapping := fmt.Sprintf("0:%d:%d", opt.FirstID, ocispec.IDs)
+	return map[string]string{snapshots.LabelSnapshotUIDMapping: mapping, snapshots.LabelSnapshotGIDMapping: mapping}
+}
+
+func sameIDs(a, b map[string]string) bool {
+	return a[snapshots.LabelSnapshotUIDMapping] == b[snapshots.LabelSnapshotUIDMapping] &&
+		a[snapshots.LabelSnapshotGIDMapping] == b[snapshots.LabelSnapshotGIDMapping]
+}
+
+func (r *Runtime) specOptions(svc *service.Service) (ocispec.Options, error) {
 	opt := ocispec.Options{
 		CgroupsPath: cgroupsPath(r.opt.Namespace, svc.Name),
 		InitBinary:  r.opt.InitBinary,
@@ -153,7 +174,18 @@ func (r *Runtime) specOptions(svc *service.Service) ocispec.Options {
 	if svc.Notifies() {
 		opt.NotifyDir = filepath.Join(r.opt.NotifyDir, svc.Name)
 	}
-	return opt
+	if !svc.Userns {
+		return opt, nil
+	}
+	if r.opt.FirstID == nil {
+		return opt, fmt.Errorf("%w: userns_mode: auto: there are no user ids for it", ErrPermanent)
+	}
+	first, err := r.opt.FirstID(svc.Name)
+	if err != nil {
+		return opt, fmt.Errorf("userns_mode: auto: %w", err)
+	}
+	opt.FirstID = first
+	return opt, nil
 }
 
 func cgroupsPath(namespace, name string) string { return path.Join("/", namespace, name) }
@@ -193,5 +225,26 @@ func (r *Runtime) host(ctx context.Context, image *Image) ocispec.Host {
 		User:    func(name string) (ocispec.User, error) { return r.user(ctx, image, name) },
 		Device:  statDevice,
 		Devices: func() ([]specs.LinuxDevice, error) { return listDevices("/dev") },
+
+		Mappable: mappable,
 	}
+}
+
+// mappable says whether a mount of path can have other owners. The file systems
+// that cannot are those of Linux 6.12 without FS_ALLOW_IDMAP on which the OS
+// has files; /dev says that it is a tmpfs, and is not that type.
+func mappable(path string) bool {
+	if path == "/dev" || strings.HasPrefix(path, "/dev/") {
+		return false
+	}
+	var on unix.Statfs_t
+	if err := unix.Statfs(path, &on); err != nil {
+		return true // runc will say what is wrong with it
+	}
+	switch on.Type {
+	case unix.OVERLAYFS_SUPER_MAGIC, unix.RAMFS_MAGIC, unix.PROC_SUPER_MAGIC, unix.SYSFS_MAGIC, unix.CGROUP2_SUPER_MAGIC,
+		unix.DEVPTS_SUPER_MAGIC, unix.NSFS_MAGIC, unix.EFIVARFS_MAGIC:
+		return false
+	}
+	return true
 }

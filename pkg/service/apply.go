@@ -20,6 +20,8 @@ func (st Status) Apply(s Service, e Event, now time.Time) Status {
 		st.exited(s, e, now)
 	case EventStartFailed:
 		st.startFailed(s, e, now)
+	case EventPulling, EventPulled, EventPullFailed, EventGivenUp:
+		st.pulls(s, e, now)
 	case EventReady, EventNote, EventHealthy, EventUnhealthy, EventLeaving, EventAlive:
 		st.told(s, e, now)
 	case EventExtend:
@@ -112,7 +114,7 @@ func grace(s Service) time.Duration {
 }
 
 func (st *Status) started(s Service, e Event, now time.Time) {
-	st.PID, st.StartedAt, st.Container, st.KillAt = e.PID, now, true, time.Time{}
+	st.PID, st.StartedAt, st.Container, st.KillAt, st.Image = e.PID, now, true, time.Time{}, e.Image
 	st.ExitCode, st.Signal = nil, ""
 	st.StartBy = startBy(*st, s, now)
 	st.to(api.StateStarting, now, readyReason(s))
@@ -265,7 +267,7 @@ func (st *Status) ended() {
 }
 
 func (st *Status) exited(s Service, e Event, now time.Time) {
-	if st.PID == 0 && st.State != api.StateStarting {
+	if st.PID == 0 && !st.Making() {
 		return // told twice
 	}
 	stopping, stopReason := st.State == api.StateStopping, st.Reason
@@ -324,7 +326,12 @@ func (st *Status) startFailed(s Service, e Event, now time.Time) {
 	switch {
 	case st.Down:
 		st.to(api.StateStopped, now, "stopped by the operator")
-	case !e.Blameless && st.OnTrial() && st.Spec == s.Hash():
+	case e.Blameless:
+		// It says nothing about the service, and is no end of a change of it.
+		st.Restart = false
+		st.delay(e, now)
+		st.to(api.StateWaiting, now, e.Reason)
+	case st.OnTrial() && st.Spec == s.Hash():
 		st.refuse(s, "could not be started: "+e.Reason, now)
 	case e.Permanent:
 		st.to(api.StateInvalid, now, e.Reason)
@@ -332,6 +339,37 @@ func (st *Status) startFailed(s Service, e Event, now time.Time) {
 		st.to(api.StateExited, now, "could not be started: "+e.Reason+", restart: no")
 	default:
 		st.failed(s, "could not be started: "+e.Reason, e, now)
+	}
+}
+
+// pulls is how the fetching of its image goes, within a start.
+func (st *Status) pulls(s Service, e Event, now time.Time) {
+	if st.PID != 0 || !st.Making() {
+		return
+	}
+	switch {
+	case e.Kind == EventPulling && st.State == api.StatePulling:
+		st.Reason = e.Reason // not history: it is told again and again
+	case e.Kind == EventPulling:
+		st.to(api.StatePulling, now, e.Reason)
+	case e.Kind == EventPulled:
+		st.to(api.StateStarting, now, "being created")
+	case st.Down:
+		st.ended()
+		st.to(api.StateStopped, now, "stopped by the operator")
+	case e.Kind == EventGivenUp:
+		st.ended()
+		st.to(api.StateWaiting, now, e.Reason)
+	case st.OnTrial() && st.Spec == s.Hash():
+		st.ended()
+		st.refuse(s, e.Reason, now)
+	default:
+		// It was never run: that counts for no crash loop and no on-failure:N,
+		// and a network that is away for days ends no try, whatever `restart` says.
+		st.ended()
+		st.Restart = false
+		st.delay(e, now)
+		st.to(api.StateBackoff, now, e.Reason)
 	}
 }
 
@@ -344,6 +382,16 @@ func (st *Status) failed(s Service, why string, e Event, now time.Time) {
 	}
 	recent := slices.DeleteFunc(slices.Clone(st.Failures), func(t time.Time) bool { return now.Sub(t) > CrashWindow })
 	st.Failures = append(recent[max(0, len(recent)-maxFailures+1):], now)
+	st.delay(e, now)
+	if len(st.Failures) >= CrashLoopAt {
+		st.to(api.StateCrashLoop, now, why)
+		return
+	}
+	st.to(api.StateBackoff, now, why)
+}
+
+// delay puts off the next try, each time for longer.
+func (st *Status) delay(e Event, now time.Time) {
 	st.Delay = min(max(2*st.Delay, FirstDelay), MaxDelay)
 	// Up to a quarter more or less, so that what failed together does not
 	// come back together, and never beyond the bound.
@@ -352,9 +400,4 @@ func (st *Status) failed(s Service, why string, e Event, now time.Time) {
 		spread = 0
 	}
 	st.NextStart = now.Add(min(st.Delay+spread, MaxDelay))
-	if len(st.Failures) >= CrashLoopAt {
-		st.to(api.StateCrashLoop, now, why)
-		return
-	}
-	st.to(api.StateBackoff, now, why)
 }

@@ -113,6 +113,7 @@ func change(was, now entry, st Status, named bool) api.Change {
 		return api.Change{Action: api.ChangeStart, Reason: "it was not wanted before"}
 	}
 	keys := Differences(was.service, now.service)
+	newer := st.Alive() && st.Image != "" && now.service.ImageDigest != "" && st.Image != now.service.ImageDigest
 	inForce := st.InForce(now.service)
 	switch {
 	case st.Refused != nil && !st.Outdated(now.service) && named:
@@ -121,6 +122,10 @@ func change(was, now entry, st Status, named bool) api.Change {
 		return api.Change{Action: api.ChangeStart, Reason: "the operator had stopped it", Keys: keys}
 	case st.Alive() && st.Spec != inForce.Hash():
 		return api.Change{Action: api.ChangeRestart, Reason: "it is to run otherwise", Keys: keys}
+	case newer && st.Refused == nil:
+		return api.Change{Action: api.ChangeRestart, Reason: "its image was fetched anew", Keys: keys}
+	case st.State == api.StateInvalid && was.service.Pull != now.service.Pull:
+		return api.Change{Action: api.ChangeStart, Reason: "it could not run, and its image is to be had otherwise", Keys: keys}
 	case !st.Alive() && !st.Down && was.service.Hash() != now.service.Hash():
 		return api.Change{Action: api.ChangeStart, Reason: "it does not run, and is declared otherwise", Keys: keys}
 	case len(keys) > 0:
@@ -134,7 +139,7 @@ func (e entry) wanted() bool { return e.invalid == nil && !e.disabled && e.servi
 // Differences names the fields in which two services differ; where they are
 // declared does not count.
 func Differences(a, b Service) []string {
-	a.Source, b.Source, a.hash, b.hash = "", "", "", ""
+	a.Source, b.Source, a.hash, b.hash, a.ImageDigest, b.ImageDigest = "", "", "", "", "", ""
 	var keys []string
 	differences(reflect.ValueOf(a), reflect.ValueOf(b), &keys)
 	return keys

@@ -2,11 +2,15 @@ package service
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
 	"github.com/testudo-os/testudo/pkg/strictyaml"
 )
+
+// syslogSocket is what /dev/log points to on the machine.
+const syslogSocket = "/run/syslog/dev-log"
 
 // problem is something wrong with a service as a whole, told at one of its keys
 // or, with "", at its name.
@@ -43,6 +47,7 @@ func (y *serviceYAML) check() []problem {
 	if s.Privileged && len(s.CapAdd)+len(s.CapDrop)+len(s.Devices)+len(s.DeviceCgroup) > 0 {
 		bad("privileged", "privileged gives every capability and device: cap_add, cap_drop, devices and device_cgroup_rules have no meaning beside it")
 	}
+	s.checkUserns(bad)
 	if s.NetworkMode == "host" {
 		for _, name := range sortedKeys(s.Sysctls) {
 			if strings.HasPrefix(name, "net.") {
@@ -69,6 +74,10 @@ func (y *serviceYAML) check() []problem {
 			bad("volumes", "%s is mounted twice", v.Target)
 		}
 		mounted[v.Target] = true
+		if v.Source == "/dev/log" || v.Source == syslogSocket {
+			bad("volumes", "%s is a socket that each start of syslog makes anew, and a bind of it would lead to the old one: bind its folder (%[2]s:%[2]s:ro) and write to %[3]s",
+				v.Source, path.Dir(syslogSocket), syslogSocket)
+		}
 	}
 	for _, t := range s.Tmpfs {
 		if mounted[t.Target] {

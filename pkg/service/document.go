@@ -9,6 +9,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/testudo-os/testudo/pkg/api"
 	"github.com/testudo-os/testudo/pkg/strictyaml"
 )
 
@@ -178,6 +179,17 @@ func (s *servicePairs) UnmarshalStrict(d *strictyaml.Decoder, n *yaml.Node) {
 // which the kernel limits to 107 bytes.
 var serviceName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_-]{0,47}$`)
 
+// nameFinding says why a declaration cannot have the name it has; "" if it can.
+func nameFinding(name string) string {
+	switch {
+	case !serviceName.MatchString(name):
+		return fmt.Sprintf("%q cannot be the name of a service: want letters, digits, - and _, at most 48", name)
+	case name == api.KernelLog || name == api.RosdLog:
+		return fmt.Sprintf("no service can be called %s: the system writes a log of that name", name)
+	}
+	return ""
+}
+
 // decode makes a service of a whole declaration. origins tells which of its
 // nodes come from other files.
 func (d *declaration) decode(origins map[*yaml.Node]string) (Service, error) {
@@ -193,8 +205,8 @@ func (d *declaration) decode(origins map[*yaml.Node]string) (Service, error) {
 	if errors.As(err, &all) {
 		findings = append(findings, all...)
 	}
-	if !serviceName.MatchString(d.name) {
-		findings = append(findings, d.find("%q cannot be the name of a service: want letters, digits, - and _, at most 48", d.name))
+	if text := nameFinding(d.name); text != "" {
+		findings = append(findings, d.find("%s", text))
 	}
 	raw.service.Origins = originsOf(d, origins)
 	if len(findings) == 0 {

@@ -22,6 +22,10 @@ const (
 	EventStarted     EventKind = "started"      // PID runs
 	EventExited      EventKind = "exited"       // Code, Signal, OOM; also for one found dead after rosd was away
 	EventStartFailed EventKind = "start-failed" // Reason; Permanent when trying again cannot help
+	EventPulling     EventKind = "pulling"      // its image is being fetched: Reason says how far it is
+	EventPulled      EventKind = "pulled"       // the image is here, creation goes on
+	EventPullFailed  EventKind = "pull-failed"  // it could not be fetched: Reason
+	EventGivenUp     EventKind = "given-up"     // fetching was ended, because it is not wanted like that any more: Reason
 	EventAdopted     EventKind = "adopted"      // PID was running when rosd came: Since, Spec, Ready if known
 
 	// What the service says and what its healthcheck finds.
@@ -58,6 +62,7 @@ type Event struct {
 	By        time.Duration
 	Since     time.Time // when an adopted service was started
 	Spec      string    // Service.Hash it was started with
+	Image     string    // digest of what it was started from, if that is known
 
 	// Jitter in [0,1) spreads restarts that EventExited and EventStartFailed
 	// bring about. It is injected, so that this package stays a function.

@@ -53,24 +53,6 @@ func FuzzLaidOver(f *testing.F) {
 	})
 }
 
-func FuzzParseBytes(f *testing.F) {
-	for _, s := range []string{"0", "512m", "1.5gb", "1 KiB", "9999999999t", ".5", "1e3"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		n, err := ParseBytes(s)
-		if err != nil {
-			return
-		}
-		if n < 0 {
-			t.Errorf("%q is %d bytes", s, n)
-		}
-		if again, err := ParseBytes(fmt.Sprint(n)); err != nil || again != n {
-			t.Errorf("%q: %d bytes read back as %d, %v", s, n, again, err)
-		}
-	})
-}
-
 func FuzzValues(f *testing.F) {
 	f.Add("1m30s", "/a:/b:ro", "/t:size=1m,mode=0755", "on-failure:3", "0-2,5", "SIGRTMIN+3")
 	f.Add("0", "a:/b", "t", "no", "0", "15")

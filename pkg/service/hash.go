@@ -16,6 +16,7 @@ func (s Service) Hash() string {
 	s.Layers, s.Origins, s.Off = nil, nil, ""
 	s.Source, s.DependsOn, s.Restart, s.Priority, s.Essential, s.Profiles = "", nil, Restart{}, 0, false, nil
 	s.StartTimeout, s.Trial, s.Schedule = 0, 0, nil
+	s.Pull, s.ImageDigest, s.LogSize = Pull{}, "", 0
 	data, err := json.Marshal(s)
 	if err != nil {
 		return "" // no field of Service can fail to be encoded; TestHash holds that

@@ -27,6 +27,7 @@ type serviceYAML struct {
 	Ipc          hostOrNone        `yaml:"ipc"`
 	Uts          hostOrNone        `yaml:"uts"`
 	Cgroup       hostOrNone        `yaml:"cgroup"`
+	UsernsMode   usernsMode        `yaml:"userns_mode"`
 	Privileged   bool              `yaml:"privileged"`
 	CapAdd       capabilities      `yaml:"cap_add"`
 	CapDrop      capabilities      `yaml:"cap_drop"`
@@ -116,6 +117,7 @@ func (y *serviceYAML) finish() {
 		s.NetworkMode = "none"
 	}
 	s.Pid, s.Ipc, s.Uts, s.Cgroup = string(y.Pid), string(y.Ipc), string(y.Uts), string(y.Cgroup)
+	s.Userns = y.UsernsMode == "auto"
 	s.Privileged, s.CapAdd, s.CapDrop = y.Privileged, sortedUnique(y.CapAdd), sortedUnique(y.CapDrop)
 	for _, d := range y.Devices {
 		s.Devices = append(s.Devices, Device(d))
@@ -155,6 +157,7 @@ func (y *serviceYAML) finish() {
 	}
 	s.Essential, s.Ready, s.Scope = y.Ros.Essential, Ready(y.Ros.Ready), string(y.Ros.Scope)
 	s.Persistent, s.Priority = y.Ros.Persistent, y.Ros.Priority
+	s.Pull, s.LogSize = Pull(y.PullPolicy), y.Logging.limit
 	if s.Ready == "" {
 		s.Ready = ReadyStarted
 		if s.Healthcheck != nil {

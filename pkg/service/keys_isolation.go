@@ -10,6 +10,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/testudo-os/testudo/pkg/strictyaml"
+	"github.com/testudo-os/testudo/pkg/units"
 )
 
 type networkMode string
@@ -211,31 +212,12 @@ func (b *byteSize) UnmarshalStrict(d *strictyaml.Decoder, n *yaml.Node) {
 	if !d.Decode(n, &text) {
 		return
 	}
-	v, err := ParseBytes(string(text))
+	v, err := units.Bytes(string(text))
 	if err != nil {
 		d.Wrong(n, "a size such as 512m")
 		return
 	}
 	*b = byteSize(v)
-}
-
-var byteForm = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)\s*(b|k|kb|kib|m|mb|mib|g|gb|gib|t|tb|tib)?$`)
-
-// ParseBytes reads Compose's sizes. Units are powers of 1024, as in Docker.
-func ParseBytes(s string) (int64, error) {
-	m := byteForm.FindStringSubmatch(strings.ToLower(strings.TrimSpace(s)))
-	if m == nil {
-		return 0, fmt.Errorf("%q is not a size such as 512m", s)
-	}
-	shift := 0
-	if m[2] != "" {
-		shift = 10 * strings.Index("bkmgt", m[2][:1])
-	}
-	v, err := strconv.ParseFloat(m[1], 64)
-	if err != nil || v*float64(int64(1)<<shift) >= 1<<62 {
-		return 0, fmt.Errorf("%q is too large", s)
-	}
-	return int64(v * float64(int64(1)<<shift)), nil
 }
 
 // signalNames are those that stop_signal may name.

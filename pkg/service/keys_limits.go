@@ -3,10 +3,12 @@ package service
 import (
 	"fmt"
 	"regexp"
+	"strconv"
 
 	"gopkg.in/yaml.v3"
 
 	"github.com/testudo-os/testudo/pkg/strictyaml"
+	"github.com/testudo-os/testudo/pkg/units"
 )
 
 // hostname is the service's own name of the machine it believes to be.
@@ -96,31 +98,73 @@ func (c *cpuset) UnmarshalStrict(d *strictyaml.Decoder, n *yaml.Node) {
 	*c = cpuset(text)
 }
 
-// logging is refused but for what is so anyway: all output goes to the OS's
-// own log store.
-type logging struct{}
+// logging takes of Compose's what has a meaning for the OS's own log store:
+// how much of the service's output is kept.
+type logging struct{ limit int64 } // bytes; 0: as for all
 
 type loggingYAML struct {
-	Driver  logDriver `yaml:"driver"`
-	Options stringMap `yaml:"options"`
+	Driver  logDriver  `yaml:"driver"`
+	Options logOptions `yaml:"options"`
 }
 
 type logDriver string
 
 func (v *logDriver) UnmarshalStrict(d *strictyaml.Decoder, n *yaml.Node) {
 	var s string
-	if d.Decode(n, &s) && s != "local" && s != "json-file" {
-		d.Errorf(n, "found %q, want local: all output goes to the OS's own log store (`ros logs NAME`); testudo.syslog.remote forwards the system's log", s)
+	if !d.Decode(n, &s) {
+		return
+	}
+	if s != "local" && s != "json-file" {
+		d.Errorf(n, "found %q, want local: all output goes to the OS's own log store (`ros logs NAME`); testudo.logging.remote sends it elsewhere as well", s)
+	}
+	*v = logDriver(s)
+}
+
+// logOptions are those of Docker's drivers local and json-file.
+type logOptions struct{ size, files int64 } // 0: not said
+
+func (o *logOptions) UnmarshalStrict(d *strictyaml.Decoder, n *yaml.Node) {
+	var all stringMap
+	if !d.Decode(n, &all) {
+		return
+	}
+	for _, name := range sortedKeys(all) {
+		var err error
+		switch value := all[name]; name {
+		case "max-size":
+			if o.size, err = units.Bytes(value); err != nil || o.size < MinLogSize {
+				d.Errorf(n, "max-size: found %q, want a size of 64k or more", value)
+			}
+		case "max-file":
+			if o.files, err = strconv.ParseInt(value, 10, 32); err != nil || o.files < 1 {
+				d.Errorf(n, "max-file: found %q, want a number of 1 or more", value)
+			}
+		default:
+			d.Errorf(n, "%s is not supported: max-size and max-file bound what is kept of a service; leave it out", name)
+		}
 	}
 }
 
-func (*logging) UnmarshalStrict(d *strictyaml.Decoder, n *yaml.Node) {
+// MinLogSize is the least that a log can be bounded to, in bytes.
+const MinLogSize = 64 << 10
+
+// As Docker's drivers have it when they are not told.
+const localMaxFile = 5
+
+func (v *logging) UnmarshalStrict(d *strictyaml.Decoder, n *yaml.Node) {
 	var y loggingYAML
 	if !d.Decode(n, &y) {
 		return
 	}
-	for _, name := range sortedKeys(y.Options) {
-		d.Errorf(n, "options.%s is not supported: the OS's log store is bounded for all services alike; leave it out", name)
+	switch o := y.Options; {
+	case o.size == 0 && o.files > 0:
+		d.Errorf(n, "options.max-file has no meaning without max-size")
+	case o.files > 0:
+		v.limit = o.size * o.files
+	case y.Driver == "local":
+		v.limit = o.size * localMaxFile
+	default:
+		v.limit = o.size
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/testudo-os/testudo/pkg/strictyaml"
+	"github.com/testudo-os/testudo/pkg/units"
 )
 
 // volumes is a list of SOURCE:TARGET[:OPTIONS] or of mappings.
@@ -254,7 +255,7 @@ func parseTmpfs(text string) (Tmpfs, error) {
 		name, value, _ := strings.Cut(o, "=")
 		switch name {
 		case "size":
-			size, err := ParseBytes(value)
+			size, err := units.Bytes(value)
 			if err != nil {
 				return Tmpfs{}, err
 			}

@@ -329,15 +329,6 @@ func (s *scope) UnmarshalStrict(d *strictyaml.Decoder, n *yaml.Node) {
 	*s = scope(word(d, n, ScopeSystem, ScopeUser))
 }
 
-type pullPolicy string
-
-func (p *pullPolicy) UnmarshalStrict(d *strictyaml.Decoder, n *yaml.Node) {
-	*p = pullPolicy(word(d, n, "always", "never", "missing", "if_not_present", "build"))
-	if *p != "" && *p != "never" {
-		d.Errorf(n, "%s is not supported yet: images come with the release (pull_policy: never)", string(*p))
-	}
-}
-
 type oomScore int
 
 func (o *oomScore) UnmarshalStrict(d *strictyaml.Decoder, n *yaml.Node) {

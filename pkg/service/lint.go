@@ -8,8 +8,8 @@ import (
 	"github.com/testudo-os/testudo/pkg/strictyaml"
 )
 
-// systemImages begins the names of images that come with the release.
-const systemImages = "testudo/"
+// SystemImages begins the names of images that come with the release.
+const SystemImages = "testudo/"
 
 // Findings is all that is wrong with a set, one finding each, in the order of
 // the text. images are the names of the system images there are (testudo/NAME);
@@ -42,7 +42,7 @@ func (set *Set) unknownImages(images []string) (problems []error) {
 	}
 	for _, s := range slices.Concat(set.Services, set.Disabled) {
 		name, _, _ := strings.Cut(s.Image, ":")
-		if strings.HasPrefix(name, systemImages) && !slices.Contains(images, name) {
+		if strings.HasPrefix(name, SystemImages) && !slices.Contains(images, name) {
 			problems = append(problems, s.at("image", "%s is no image of this system%s", name, strictyaml.Suggest(name, images)))
 		}
 	}

@@ -105,7 +105,7 @@ func (p *planner) wanted(s Service, st Status) {
 	switch {
 	case st.PID != 0:
 		p.running(s, st)
-	case st.State == api.StateStarting:
+	case st.Making():
 		// Its executor is at work.
 	case st.Down || st.State == api.StateExited && !p.changed(s, st) && s.Schedule == nil:
 		if st.Container && !s.Persistent {
@@ -188,7 +188,7 @@ func (p *planner) unwanted(name string, st Status) {
 		p.stopping(name, st)
 	case st.PID != 0:
 		p.end(Stop, name, "it is no longer declared")
-	case st.State == api.StateStarting:
+	case st.Making():
 		// Its executor is at work; Started or StartFailed follows.
 	case st.Container:
 		p.end(Remove, name, "it is no longer declared")

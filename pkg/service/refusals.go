@@ -67,7 +67,6 @@ var serviceRefusals = map[string]string{
 	"scale":              "each service runs once on this machine; declare a second one that extends it",
 	"storage_opt":        "a service's own layer has no limit of its own; read_only: true, tmpfs with a size, or x-ros.persistent: false bound it",
 	"use_api_socket":     "it is Docker's; bind /run/docker:/run/docker instead",
-	"userns_mode":        "services of the OS share the host's user namespace for now; user, cap_drop and no-new-privileges confine them",
 	"volumes_from":       "each service names its own folders; list them under volumes",
 }
 

@@ -229,8 +229,6 @@ func (*readyYAML) schema(*schemaMaker) schema {
 
 func (*scope) schema(*schemaMaker) schema { return oneOf(ScopeSystem, ScopeUser) }
 
-func (*pullPolicy) schema(*schemaMaker) schema { return oneOf("never") }
-
 func (*oomScore) schema(*schemaMaker) schema { return number(-1000, 1000) }
 
 func (*cpus) schema(*schemaMaker) schema {
@@ -323,9 +321,14 @@ func (*grants) schema(g *schemaMaker) schema {
 	return anyOf(listOf(anyOf(schema{"type": "string"}, g.object(reflect.TypeFor[grantYAML]()))), null)
 }
 
+// sizeText is a size where any text may stand.
+var sizeText = schema{"type": []string{"string", "integer"}}
+
 func (*logging) schema(*schemaMaker) schema {
 	return schema{"type": []string{"object", "null"}, "additionalProperties": false,
-		"properties": schema{"driver": oneOf("local", "json-file"), "options": schema{"type": []string{"object", "array", "null"}, "maxProperties": 0, "maxItems": 0}}}
+		"properties": schema{"driver": oneOf("local", "json-file"), "options": anyOf(
+			schema{"type": []string{"object", "null"}, "additionalProperties": false, "properties": schema{"max-size": sizeText, "max-file": scalar}},
+			listOf(schema{"type": "string", "pattern": "^max-(size|file)="}))}}
 }
 
 func (*extendsYAML) schema(*schemaMaker) schema {

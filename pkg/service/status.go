@@ -25,6 +25,7 @@ type Status struct {
 
 	Container bool   // a container, running or not, exists or is being created
 	Spec      string // Service.Hash of what was last started
+	Image     string // digest of the image that it was last started from; "": not known
 	PID       int    // 0: no process
 	Ready     bool
 	Health    Health
@@ -115,7 +116,16 @@ const (
 )
 
 // Alive says whether a process runs or is about to.
-func (st Status) Alive() bool { return st.PID != 0 || st.State == api.StateStarting }
+func (st Status) Alive() bool { return st.PID != 0 || st.Making() }
+
+// Restarting says whether the start on the way is a try after a failure.
+func (st Status) Restarting() bool { return len(st.Failures) > 0 || st.Delay > 0 }
+
+// Making says whether an executor is at work on a start; without a process it
+// is the executor's turn to tell what comes of it.
+func (st Status) Making() bool {
+	return st.State == api.StateStarting || st.State == api.StatePulling
+}
 
 // Failed says whether the service has ended in a way that nothing but a person
 // or a changed file will mend, so that waiting for it is waiting in vain.

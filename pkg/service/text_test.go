@@ -104,19 +104,6 @@ func FuzzSplitCommand(f *testing.F) {
 	})
 }
 
-func TestParseBytes(t *testing.T) {
-	for in, want := range map[string]int64{"0": 0, "1": 1, "1b": 1, "2k": 2048, "2KB": 2048, "1.5m": 3 << 19, "1 GiB": 1 << 30, "2t": 2 << 40} {
-		if got, err := ParseBytes(in); err != nil || got != want {
-			t.Errorf("%q: got %d, %v, want %d", in, got, err, want)
-		}
-	}
-	for _, in := range []string{"", "m", "-1", "1e3", "5x", "0x10", "99999999t", strings.Repeat("9", 400)} {
-		if got, err := ParseBytes(in); err == nil {
-			t.Errorf("%q: got %d, want an error", in, got)
-		}
-	}
-}
-
 func TestParseEnvFile(t *testing.T) {
 	got, err := ParseEnvFile("f", []byte("# comment\n\nA=1\nexport B = two words # tail\nC='x # $y'\r\nD=\"a\\nb\\\"c\" # tail\nE=\nF=a#b\nG=# none\n"))
 	want := []string{"A=1", "B=two words", "C=x # $y", "D=a\nb\"c", "E=", "F=a#b", "G="}

@@ -36,6 +36,7 @@ type Service struct {
 	Ipc             string // "" or "host"
 	Uts             string // "" or "host"
 	Cgroup          string // "" or "host"
+	Userns          bool   // userns_mode: auto: it has user ids of its own
 	Privileged      bool
 	CapAdd          []string // CAP_ names, upper case; "ALL"
 	CapDrop         []string
@@ -76,6 +77,10 @@ type Service struct {
 	Priority   int    // x-ros.priority: of those that may start, the lower starts first; default DefaultPriority
 
 	compose *yaml.Node // of scope user: for docker compose
+
+	Pull        Pull   // pull_policy
+	LogSize     int64  // logging.options: bytes of its output that are kept, 0: as for all
+	ImageDigest string // of the image as it is here now; "": not known. Not of the file
 
 	Supervision // the rest of x-ros
 

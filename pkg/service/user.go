@@ -119,8 +119,8 @@ func (d *declaration) decodeUser(origins map[*yaml.Node]string) (Service, error)
 			s.Profiles = append(s.Profiles, p.Value)
 		}
 	}
-	if !serviceName.MatchString(d.name) {
-		findings = append(findings, d.find("%q cannot be the name of a service: want letters, digits, - and _, at most 48", d.name))
+	if text := nameFinding(d.name); text != "" {
+		findings = append(findings, d.find("%s", text))
 	}
 	if len(findings) > 0 {
 		return Service{}, findings.Sort()

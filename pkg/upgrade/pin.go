@@ -23,6 +23,8 @@ type Pin struct {
 	Previous string   `json:"previous,omitempty"` // to roll back to
 	Trial    *Trial   `json:"trial,omitempty"`    // under way
 	Failed   *Failure `json:"failed,omitempty"`   // the last attempt, if it failed
+
+	Changed time.Time `json:"changed,omitzero"` // when Current was proven last
 }
 
 // Trial is an attempt that is not settled.
@@ -56,7 +58,7 @@ func (p Pin) settled(reason string, now time.Time) Pin {
 	case reason != "":
 		p.Failed = &Failure{Image: p.Trial.Image, Reason: reason, At: now}
 	default:
-		p.Previous, p.Current, p.Failed = p.Proven(), p.Trial.Image, nil
+		p.Previous, p.Current, p.Failed, p.Changed = p.Proven(), p.Trial.Image, nil, now
 	}
 	p.Trial = nil
 	return p

@@ -90,11 +90,31 @@ func (u *Upgrader) Failed(name string) *Failure {
 	return p.Failed
 }
 
+// Last is the last attempt at any service, or nil.
+func (u *Upgrader) Last() *api.LastUpgrade {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	all, _ := u.pins.all() // what cannot be read is among the problems already
+	var last *api.LastUpgrade
+	consider := func(l api.LastUpgrade) {
+		if !l.Time.IsZero() && (last == nil || l.Time.After(last.Time) || l.Time.Equal(last.Time) && l.Service < last.Service) {
+			last = &l
+		}
+	}
+	for name, p := range all {
+		consider(api.LastUpgrade{Service: name, Image: p.Current, Previous: p.Previous, Time: p.Changed})
+		if f := p.Failed; f != nil {
+			consider(api.LastUpgrade{Service: name, Image: f.Image, Previous: p.Proven(), Time: f.At, Error: f.Reason})
+		}
+	}
+	return last
+}
+
 // Upgrade moves a service to a new version: of the image its file names, or of
 // another. It returns when the new version has proved itself, or the old one
 // runs again; the error says which.
 func (u *Upgrader) Upgrade(ctx context.Context, name string, o api.Upgrade, progress func(api.Progress)) (api.Upgraded, error) {
-	return u.move(ctx, name, o.Window, func(p Pin) (string, error) {
+	return u.move(ctx, name, o.Window, progress, func(p Pin) (string, error) {
 		ref := o.Image
 		if ref == "" {
 			ref, _, _ = strings.Cut(p.Declared, "@")
@@ -105,7 +125,7 @@ func (u *Upgrader) Upgrade(ctx context.Context, name string, o api.Upgrade, prog
 
 // Rollback moves a service back to the version before.
 func (u *Upgrader) Rollback(ctx context.Context, name string) (api.Upgraded, error) {
-	return u.move(ctx, name, 0, func(p Pin) (string, error) {
+	return u.move(ctx, name, 0, func(api.Progress) {}, func(p Pin) (string, error) {
 		if p.Previous == "" {
 			return "", fmt.Errorf("%w: no earlier version of %s is known", api.ErrConflict, name)
 		}
@@ -114,7 +134,7 @@ func (u *Upgrader) Rollback(ctx context.Context, name string) (api.Upgraded, err
 }
 
 // move runs the image that choose gives on trial, and settles.
-func (u *Upgrader) move(ctx context.Context, name string, window time.Duration, choose func(Pin) (string, error)) (api.Upgraded, error) {
+func (u *Upgrader) move(ctx context.Context, name string, window time.Duration, tell func(api.Progress), choose func(Pin) (string, error)) (api.Upgraded, error) {
 	if err := u.take(name); err != nil {
 		return api.Upgraded{}, err
 	}
@@ -141,6 +161,7 @@ func (u *Upgrader) move(ctx context.Context, name string, window time.Duration, 
 		return result, err
 	}
 	fault.Point("trial-recorded")
+	tell(api.Progress{Step: fmt.Sprintf("on trial for %v", window)})
 	// From here on it is finished whether or not somebody waits for it.
 	changes, err := u.opt.Apply(context.WithoutCancel(ctx), u.Declared(), name)
 	if err != nil {

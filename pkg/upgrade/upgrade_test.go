@@ -233,3 +233,37 @@ func TestADamagedRecordIsAProblemAndNoMore(t *testing.T) {
 }
 
 func writeFile(path, text string) error { return os.WriteFile(path, []byte(text), 0o600) }
+
+func TestTheLastUpgradeIsKnown(t *testing.T) {
+	w := newWorld(t)
+	now := t0
+	w.opt.Now = func() time.Time { now = now.Add(time.Hour); return now }
+	if last := w.Last(); last != nil {
+		t.Errorf("before any: %+v", last)
+	}
+	if _, err := w.Upgrade(t.Context(), "web", api.Upgrade{Image: "web:2"}, func(api.Progress) {}); err != nil {
+		t.Fatal(err)
+	}
+	good := w.Last()
+	if good == nil || good.Service != "web" || good.Image != "web:2@sha256:aaa" || good.Previous != "web:1" || good.Error != "" || good.Time.IsZero() {
+		t.Fatalf("after a good one: %+v", good)
+	}
+	w.bad["web:3@sha256:aaa"] = "exit 1"
+	if _, err := w.Upgrade(t.Context(), "web", api.Upgrade{Image: "web:3"}, func(api.Progress) {}); err == nil {
+		t.Fatal("a bad one is good")
+	}
+	if last := w.Last(); last == nil || last.Image != "web:3@sha256:aaa" || last.Previous != "web:2@sha256:aaa" || last.Error != "exit 1" || !last.Time.After(good.Time) {
+		t.Errorf("after a bad one: %+v", last)
+	}
+}
+
+func TestTheTrialIsTold(t *testing.T) {
+	w := newWorld(t)
+	var steps []string
+	if _, err := w.Upgrade(t.Context(), "web", api.Upgrade{Image: "web:2", Window: time.Minute}, func(p api.Progress) { steps = append(steps, p.Step) }); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(steps, "on trial for 1m0s") {
+		t.Errorf("told %q", steps)
+	}
+}

@@ -47,6 +47,13 @@ func run(args []string) error {
 		signal.Notify(ch, syscall.SIGTERM, syscall.SIGINT)
 		<-ch
 		return nil
+	case verb == "deaf" && len(rest) == 0:
+		signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+		select {}
+	case verb == "openfiles" && len(rest) == 2:
+		return limitOpenFiles(rest[0], rest[1])
+	case verb == "terminal" && len(rest) >= 2:
+		return onTerminal(rest[0], rest[1:])
 	case verb == "orphans" && len(rest) == 2:
 		return orphans(rest[0], rest[1])
 	case verb == "orphan" && len(rest) == 0:

@@ -19,7 +19,8 @@ type object = map[string]any
 // Operation is a route as the document has it.
 type Operation struct{ Method, Path string }
 
-// Operations lists what the document describes.
+// Operations lists what the document describes, but for those whose answer is
+// the connection itself.
 func Operations() ([]Operation, error) {
 	doc, err := document()
 	if err != nil {
@@ -29,7 +30,11 @@ func Operations() ([]Operation, error) {
 	paths, _ := doc["paths"].(object)
 	for path, item := range paths {
 		methods, _ := item.(object)
-		for method := range methods {
+		for method, description := range methods {
+			operation, _ := description.(object)
+			if responses, _ := operation["responses"].(object); responses["101"] != nil {
+				continue
+			}
 			all = append(all, Operation{strings.ToUpper(method), path})
 		}
 	}
