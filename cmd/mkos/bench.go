@@ -32,7 +32,7 @@ func benchCommand(ctx context.Context, args []string) error {
 		return err
 	}
 	if !o.noBuild && (o.wants(bench.TestudoCore) || o.wants(bench.TestudoDocker)) {
-		if err := build(ctx, buildOptions{variants: variantNames(), kernel: "cloud", compression: releaseCompression}); err != nil {
+		if err := build(ctx, buildOptions{variants: variantNames(), kernel: "cloud"}); err != nil {
 			return err
 		}
 	}
