@@ -32,7 +32,7 @@ func benchCommand(ctx context.Context, args []string) error {
 		return err
 	}
 	if !o.noBuild && (o.wants(bench.TestudoCore) || o.wants(bench.TestudoDocker)) {
-		if err := build(ctx, buildOptions{variants: variantNames(), kernel: "cloud", compression: releaseCompression}); err != nil {
+		if err := build(ctx, buildOptions{variants: variantNames(), kernel: "cloud"}); err != nil {
 			return err
 		}
 	}
@@ -73,6 +73,7 @@ func parseBenchFlags(args []string) (*benchOptions, error) {
 	f.BoolVar(&o.measure.Least, "least", true, "search for the least memory (several boots of each system)")
 	f.IntVar(&o.measure.Runs, "runs", 3, "`N` runs of each counted measurement; the median counts")
 	f.IntVar(&o.measure.Services, "services", 4, "`N` services to add for the cost of one; 0 leaves it out")
+	f.BoolVar(&o.measure.Manager, "manager", true, "measure rosd's memory with 10 and with 200 services")
 	f.StringVar(&o.append, "append", "", "more kernel `ARGUMENTS` for all systems")
 	if err := parseFlags(f, args); err != nil {
 		return nil, err
@@ -117,8 +118,13 @@ func newBench(ctx context.Context, dir string) (*bench.Bench, *debian.Archive, e
 	if err != nil {
 		return nil, nil, err
 	}
-	probe, err := g.Build(ctx, gobuild.Program{Package: "./pkg/bench/probe"})
-	return &bench.Bench{Tools: equipped, Probe: probe, Dir: dir, Log: logf}, archive, err
+	b := &bench.Bench{Tools: equipped, Dir: dir, Log: logf}
+	for path, out := range map[string]*string{"./pkg/bench/probe": &b.Probe, "./pkg/bench/starter": &b.Starter} {
+		if *out, err = g.Build(ctx, gobuild.Program{Package: path}); err != nil {
+			return nil, nil, err
+		}
+	}
+	return b, archive, nil
 }
 
 // subjects prepares the systems to measure.
@@ -155,6 +161,11 @@ func testudoSubject(ctx context.Context, name, title, variant string) (bench.Sub
 		Kernel:   filepath.Join(distDir, "vmlinuz"), Initrd: filepath.Join(distDir, initrdName(variant)),
 		OCI: filepath.Join(distDir, "oci"),
 	}
+	files, err := serviceFiles("services", variant)
+	if err != nil {
+		return s, err
+	}
+	s.Builtin = len(files)
 	images, err := newImageBuilder(ctx, false)
 	if err != nil {
 		return s, err

@@ -25,9 +25,8 @@ import (
 
 // buildOptions say what to build.
 type buildOptions struct {
-	variants    []string
-	kernel      string
-	compression string // of the system image, as mkfs.erofs has it
+	variants []string
+	kernel   string
 }
 
 // buildCommand makes everything in dist/.
@@ -37,7 +36,6 @@ func buildCommand(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("build", flag.ContinueOnError)
 	f.StringVar(&variant, "variant", "", "build only `default` or core (without the user runtime)")
 	f.StringVar(&o.kernel, "kernel", "cloud", "Debian's `cloud` kernel for virtual machines, or the generic one")
-	f.StringVar(&o.compression, "compression", quickCompression, "of what the boot does not read, as mkfs.erofs -z takes it; "+releaseCompression+" for a release")
 	if err := parseFlags(f, args); err != nil {
 		return err
 	}
@@ -151,7 +149,7 @@ func (b *builder) writeVariants(ctx context.Context, o buildOptions) error {
 		return err
 	}
 	for _, v := range o.variants {
-		image, err := b.systemImage(ctx, v, o.compression)
+		image, err := b.systemImage(ctx, v)
 		if err != nil {
 			return err
 		}
@@ -170,7 +168,7 @@ func (b *builder) writeVariants(ctx context.Context, o buildOptions) error {
 	return nil
 }
 
-func (b *builder) systemImage(ctx context.Context, variant, compression string) (*sysimg.File, error) {
+func (b *builder) systemImage(ctx context.Context, variant string) (*sysimg.File, error) {
 	epoch, err := sourceEpoch()
 	if err != nil {
 		return nil, err
@@ -185,22 +183,21 @@ func (b *builder) systemImage(ctx context.Context, variant, compression string) 
 	if c.Schema, err = service.Schema(); err != nil {
 		return nil, err
 	}
-	hot := hotFiles()
+	hot, err := b.images.Hot("system", b.root)
+	if err != nil {
+		return nil, err
+	}
 	for _, img := range b.built {
 		if slices.Contains(leftOut(variant), img.Name) {
 			continue
 		}
 		i := sysimg.Image{Name: img.Name, Ref: img.Image.Ref, Manifest: img.Image.Manifest, Config: img.Image.Config}
 		for _, l := range img.Layers {
-			layer := sysimg.Layer{DiffID: l.DiffID, Blob: b.images.Erofs(l.DiffID)}
-			i.Layers = append(i.Layers, layer)
-			if !slices.Contains(leftOut("core"), img.Name) && !slices.Contains(hot, layer.Path()) {
-				hot = append(hot, layer.Path())
-			}
+			i.Layers = append(i.Layers, sysimg.Layer{DiffID: l.DiffID, Blob: b.images.Erofs(l.DiffID)})
 		}
 		c.Images = append(c.Images, i)
 	}
-	return sysimg.Build(ctx, b.tools.Command, c, systemImageOptions(epoch, compression, hot), filepath.Join(cacheDir, "system"))
+	return sysimg.Build(ctx, b.tools.Command, c, sysimg.Options{Epoch: epoch, Hot: hot}, filepath.Join(cacheDir, "system"))
 }
 
 func (b *builder) writeOCI() error {

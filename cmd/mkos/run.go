@@ -34,7 +34,7 @@ func runCommand(ctx context.Context, args []string) error {
 		return err
 	}
 	if o.kernel == "" && o.iso == "" && o.diskImage == "" {
-		if err := build(ctx, buildOptions{variants: []string{o.variant()}, kernel: "cloud", compression: quickCompression}); err != nil {
+		if err := build(ctx, buildOptions{variants: []string{o.variant()}, kernel: "cloud"}); err != nil {
 			return err
 		}
 		o.kernel, o.initrd = filepath.Join(distDir, "vmlinuz"), filepath.Join(distDir, initrdName(o.variant()))

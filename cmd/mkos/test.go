@@ -38,7 +38,7 @@ func testCommand(ctx context.Context, args []string) error {
 	if quick {
 		return nil
 	}
-	if err := build(ctx, buildOptions{variants: variantNames(), kernel: "cloud", compression: quickCompression}); err != nil {
+	if err := build(ctx, buildOptions{variants: variantNames(), kernel: "cloud"}); err != nil {
 		return err
 	}
 	logf("machine tests; serial logs are kept in %s/test-logs", cacheDir)

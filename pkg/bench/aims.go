@@ -49,6 +49,8 @@ func aims() []aim {
 		{"power off", both, PowerOff, "s", 1, "", ""},
 		{"boots to ssh without the user runtime in", core, MemoryLeast, "MiB", 192, "", ""},
 		{"boots to ssh with the user runtime in", docker, MemoryLeast, "MiB", 384, "", ""},
+		{"a service starts in 1.1 times ctr run's time", core, ServiceStart, "s", 1.1, TestudoCore, CtrStart},
+		{"rosd with 10 services", core, ManagerFew, "MiB", 24, "", ""},
 		{"all but the user runtime, compressed", core, ShippedZstd, "MiB", 64, "", ""},
 		{"all but the user runtime, compressed: the next aim", core, ShippedZstd, "MiB", 48, "", ""},
 	}

@@ -30,12 +30,13 @@ const kernelArguments = "console=ttyS0 panic=-1 no_timer_check printk.devkmsg=on
 
 // Bench holds what all measurements share.
 type Bench struct {
-	Tools  qemu.Toolbox
-	Accel  qemu.Accel // for wall time
-	Probe  string     // the built pkg/bench/probe
-	Dir    string     // for logs, initrds and disks of this bench
-	Append string     // more kernel arguments, for all
-	Log    func(format string, args ...any)
+	Tools   qemu.Toolbox
+	Accel   qemu.Accel // for wall time
+	Probe   string     // the built pkg/bench/probe
+	Starter string     // the built pkg/bench/starter
+	Dir     string     // for logs, initrds and disks of this bench
+	Append  string     // more kernel arguments, for all
+	Log     func(format string, args ...any)
 }
 
 // initrd writes the subject's initrd with the probe behind it: the kernel
@@ -61,13 +62,19 @@ func (b *Bench) initrd(s Subject) (path string, err error) {
 			return "", err
 		}
 	}
-	probe, err := os.ReadFile(b.Probe)
-	if err != nil {
-		return "", err
-	}
 	w := cpio.NewWriter(out)
-	if err := w.File("probe", 0o755, int64(len(probe)), bytes.NewReader(probe)); err != nil {
-		return "", err
+	programs := []struct{ name, path string }{{"probe", b.Probe}}
+	if s.starter {
+		programs = append(programs, struct{ name, path string }{"starter", b.Starter})
+	}
+	for _, p := range programs {
+		data, err := os.ReadFile(p.path)
+		if err != nil {
+			return "", err
+		}
+		if err := w.File(p.name, 0o755, int64(len(data)), bytes.NewReader(data)); err != nil {
+			return "", err
+		}
 	}
 	return path, w.Close()
 }

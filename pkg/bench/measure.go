@@ -15,7 +15,8 @@ import (
 type Options struct {
 	Runs     int  // of each counted measurement; less than 1 is 1
 	Least    bool // the smallest memory: four to five boots for each system
-	Services int  // how many services to add for the cost of one; 0: none
+	Services int  // how many services to add for the cost of one; 0: no figures of services and their manager
+	Manager  bool // rosd's memory with few and with many services: two long boots
 }
 
 // Measure takes a subject's figures. A figure that cannot be taken becomes a
@@ -43,6 +44,24 @@ func (b *Bench) Measure(ctx context.Context, s Subject, o Options) (*Result, err
 				return nil
 			}
 			return b.serviceCost(ctx, s, o.Services, o.Runs, r)
+		}},
+		{"start of a service", func() error {
+			if o.Services == 0 || !s.Services {
+				return nil
+			}
+			return b.starts(ctx, s, r)
+		}},
+		{"memory of rosd", func() error {
+			if o.Services == 0 || !o.Manager || !s.Services {
+				return nil
+			}
+			return b.manager(ctx, s, r)
+		}},
+		{"Go benchmarks", func() error {
+			if o.Services == 0 || !s.Services {
+				return nil
+			}
+			return goBenchmarks(ctx, r)
 		}},
 	} {
 		if err := step.run(); err != nil {
@@ -72,6 +91,9 @@ func (b *Bench) counted(ctx context.Context, s Subject, runs int, r *Result) err
 		if s.SSH {
 			got.add(SSHAt, log.Marks["ssh"].At.Seconds())
 			got.add(SSHBusy, millions(log.Marks["ssh"].Busy))
+			if r.Work, err = log.shares(); err != nil {
+				return err
+			}
 		}
 		if s.Runtime != "" {
 			got.add(RuntimeAt, log.Marks[s.Runtime].At.Seconds())

@@ -149,6 +149,11 @@ func (rep *Report) printRest(w io.Writer) error {
 		}
 	}
 	for _, r := range rep.Results {
+		if len(r.Work) > 0 {
+			fmt.Fprintf(&s, "\n\nProcessor time of %s until ssh answered, s: %s", r.Title, sharesText(r.Work))
+		}
+	}
+	for _, r := range rep.Results {
 		if len(r.Images) == 0 {
 			continue
 		}
@@ -164,4 +169,15 @@ func (rep *Report) printRest(w io.Writer) error {
 	fmt.Fprintf(&s, "\nWall time with %s. Kernel arguments: %s\n%s\n", rep.Accel, rep.Append, rep.Method)
 	_, err := io.WriteString(w, s.String())
 	return err
+}
+
+// sharesText leaves out who did next to nothing.
+func sharesText(shares []Share) string {
+	var parts []string
+	for _, w := range shares {
+		if w.Seconds >= 0.01 {
+			parts = append(parts, fmt.Sprintf("%s %.2f", w.Name, w.Seconds))
+		}
+	}
+	return strings.Join(parts, ", ")
 }

@@ -20,11 +20,11 @@ const stateSize = "256M"
 func (b *Bench) serviceCost(ctx context.Context, s Subject, n, runs int, r *Result) error {
 	got := samples{}
 	for range runs {
-		without, err := b.withServices(ctx, s, 0)
+		without, err := b.withServices(ctx, s, 0, "")
 		if err != nil {
 			return err
 		}
-		with, err := b.withServices(ctx, s, n)
+		with, err := b.withServices(ctx, s, n, "")
 		if err != nil {
 			return err
 		}
@@ -53,16 +53,81 @@ func (s samples) addDifference(without, with Log, n int) error {
 	return nil
 }
 
+// starts compares how soon a service runs with how soon `ctr run` would have it.
+func (b *Bench) starts(ctx context.Context, s Subject, r *Result) error {
+	s.starter = true
+	log, err := b.withServices(ctx, s, 1, "bench.starter="+sleeperName(0))
+	if err != nil {
+		return err
+	}
+	byRosd, errRosd := log.number("start-rosd")
+	byCtr, errCtr := log.number("start-ctr")
+	if err := errors.Join(errRosd, errCtr); err != nil {
+		return err
+	}
+	r.Figures[ServiceStart], r.Figures[CtrStart] = byRosd/1e6, byCtr/1e6
+	r.Figures[ServiceStartRatio] = byRosd / byCtr
+	return nil
+}
+
+// How many services a machine runs in all when rosd's memory is read.
+const (
+	fewServices  = 10
+	manyServices = 200
+)
+
+// manager reads rosd's memory with few services and with many.
+func (b *Bench) manager(ctx context.Context, s Subject, r *Result) error {
+	for figure, services := range map[Figure]int{ManagerFew: fewServices, ManagerMany: manyServices} {
+		memory, err := b.managerMemory(ctx, s, services)
+		if err != nil {
+			return fmt.Errorf("%d services: %w", services, err)
+		}
+		r.Figures[figure] = memory
+	}
+	return nil
+}
+
+// managerMemory reads how much of rosd is in memory in a machine that runs that
+// many services: those that ship, and sleeping ones.
+func (b *Bench) managerMemory(ctx context.Context, s Subject, services int) (float64, error) {
+	added := services - s.Builtin
+	log, err := b.settled(ctx, s, added)
+	if err != nil {
+		return 0, err
+	}
+	return log.resident("rosd")
+}
+
+// settled boots a machine with n more services, each of which is a
+// process and its shim, and lets it become idle when all of them run.
+func (b *Bench) settled(ctx context.Context, s Subject, n int) (Log, error) {
+	s.Name = fmt.Sprintf("%s-manager-%d", s.Name, n)
+	disk := filepath.Join(b.Dir, s.Name+".disk")
+	if err := b.stateDisk(ctx, disk, serviceFile(n)); err != nil {
+		return Log{}, fmt.Errorf("make a state disk: %w", err)
+	}
+	// A sleeping service takes 13 MiB with its shim.
+	order := fmt.Sprintf("%s bench.processes=%d bench.limit=800", s.await(), 2*(n+s.Builtin))
+	cfg, err := b.machine(s, b.Accel, usualMemory+16*n, order)
+	if err != nil {
+		return Log{}, err
+	}
+	cfg.Disks = append(cfg.Disks, qemu.Disk{Path: disk})
+	log, _, err := b.run(ctx, s, cfg)
+	return log, err
+}
+
 // withServices is a counted run with a state disk that declares n services.
 // Waiting for the disk lets the clock run, so only busy time counts here; and
 // both runs are read at the same uptime, for an idle system works a little too.
-func (b *Bench) withServices(ctx context.Context, s Subject, n int) (Log, error) {
+func (b *Bench) withServices(ctx context.Context, s Subject, n int, order string) (Log, error) {
 	s.Name = fmt.Sprintf("%s-services-%d", s.Name, n)
 	disk := filepath.Join(b.Dir, s.Name+".disk")
 	if err := b.stateDisk(ctx, disk, serviceFile(n)); err != nil {
 		return Log{}, fmt.Errorf("make a state disk: %w", err)
 	}
-	cfg, err := b.machine(s, qemu.Counted, usualMemory, s.await()+" bench.until=90")
+	cfg, err := b.machine(s, qemu.Counted, usualMemory, s.await()+" bench.until=90 "+order)
 	if err != nil {
 		return Log{}, err
 	}
@@ -105,7 +170,9 @@ func serviceFile(n int) string {
 	var f strings.Builder
 	f.WriteString("services:\n")
 	for i := range n {
-		fmt.Fprintf(&f, "  bench-%d:\n    image: testudo/acpid\n    entrypoint: [/usr/bin/busybox, sleep, infinity]\n    cap_drop: [ALL]\n    read_only: true\n", i+1)
+		fmt.Fprintf(&f, "  %s:\n    image: testudo/acpid\n    entrypoint: [/usr/bin/busybox, sleep, infinity]\n    cap_drop: [ALL]\n    read_only: true\n", sleeperName(i))
 	}
 	return f.String()
 }
+
+func sleeperName(i int) string { return fmt.Sprintf("bench-%d", i+1) }

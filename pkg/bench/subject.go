@@ -16,6 +16,8 @@ type Subject struct {
 	Files       *Files   // counted already
 	Sealed      string   // of a system that does not change: names what figures may be reused for
 	Services    bool     // takes service files from a state disk
+	Builtin     int      // how many services it ships
+	starter     bool     // pkg/bench/starter is in the initrd
 }
 
 // Result is what is known about a subject.
@@ -29,6 +31,7 @@ type Result struct {
 	Listeners []string           `json:"listeners,omitempty"`
 	SetuidOf  []string           `json:"setuid_files,omitempty"`
 	Images    []ImageSize        `json:"images,omitempty"`
+	Work      []Share            `json:"work,omitempty"`     // until ssh answered, in one of the runs
 	Problems  []string           `json:"problems,omitempty"` // figures that could not be taken, and why
 }
 

@@ -22,10 +22,7 @@ type Command func(ctx context.Context, name string, args ...string) *exec.Cmd
 
 // Options of an image.
 type Options struct {
-	// Compression as mkfs.erofs -z takes it ("lz4hc,12", "zstd,level=19").
-	// Empty: none, which suits a blob inside a file system that compresses.
-	Compression string
-	Extra       []string  // further arguments of mkfs.erofs
+	Compression Compression
 	Epoch       time.Time // of all files and of the image
 	UUID        [16]byte  // say, the first bytes of the content's digest
 }
@@ -59,10 +56,14 @@ func FromDir(ctx context.Context, command Command, dir, out string, o Options) e
 }
 
 func mkfs(ctx context.Context, command Command, mode []string, in, out string, o Options) error {
-	part := out + ".part"
+	part, hints := out+".part", out+".hints"
 	defer os.Remove(part)
+	if err := os.WriteFile(hints, []byte(o.Compression.hints()), 0o644); err != nil {
+		return err
+	}
+	defer os.Remove(hints)
 	var output bytes.Buffer
-	cmd := command(ctx, "mkfs.erofs", args(mode, in, part, o)...)
+	cmd := command(ctx, "mkfs.erofs", args(mode, in, part, hints, o)...)
 	cmd.Stdout, cmd.Stderr = &output, &output
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("mkfs.erofs %s: %w: %s", out, err, strings.TrimSpace(output.String()))
@@ -70,15 +71,12 @@ func mkfs(ctx context.Context, command Command, mode []string, in, out string, o
 	return os.Rename(part, out)
 }
 
-func args(mode []string, in, out string, o Options) []string {
+func args(mode []string, in, out, hints string, o Options) []string {
 	epoch := strconv.FormatInt(o.Epoch.Unix(), 10)
 	u := o.UUID
 	all := append([]string{"--quiet"}, mode...)
 	all = append(all, "-T"+epoch, "--all-time",
 		"-U"+fmt.Sprintf("%x-%x-%x-%x-%x", u[0:4], u[4:6], u[6:8], u[8:10], u[10:16]))
-	if o.Compression != "" {
-		all = append(all, "-z"+o.Compression)
-	}
-	all = append(all, o.Extra...)
+	all = append(all, o.Compression.args(hints)...)
 	return append(all, out, in)
 }

@@ -11,14 +11,26 @@ import (
 )
 
 func TestEverythingThatVariesIsSaid(t *testing.T) {
-	o := Options{Epoch: time.Unix(7, 0), Compression: "lz4hc,12", Extra: []string{"-Ededupe"}}
+	o := Options{Epoch: time.Unix(7, 0)}
 	for i := range o.UUID {
 		o.UUID[i] = byte(i)
 	}
-	got := strings.Join(args([]string{"--tar=f"}, "in", "out", o), " ")
-	want := "--quiet --tar=f -T7 --all-time -U00010203-0405-0607-0809-0a0b0c0d0e0f -zlz4hc,12 -Ededupe out in"
+	got := strings.Join(args([]string{"--tar=f"}, "in", "out", "hints", o), " ")
+	want := "--quiet --tar=f -T7 --all-time -U00010203-0405-0607-0809-0a0b0c0d0e0f " +
+		"-zzstd,level=9:lz4hc,12 -C262144 --compress-hints=hints out in"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestHotAndStoredFilesAreNamedExactly(t *testing.T) {
+	c := Compression{Hot: []string{"/usr/bin/a+b"}, Stored: []string{"/l/x.erofs"}}
+	want := "16384 1 ^usr/bin/a\\+b$\n0 0 ^l/x\\.erofs$\n"
+	if got := c.hints(); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if c.String() == (Compression{}).String() {
+		t.Error("two ways of compressing are told apart by nothing")
 	}
 }
 

@@ -21,11 +21,9 @@ type Config struct {
 	BuildID string
 	Epoch   time.Time // of every file in every image
 	// Erofs runs mkfs.erofs.
-	Erofs erofs.Command
-	// Compression of layer blobs, see erofs.Options; empty inside a compressed system image.
-	Compression string
-	Refresh     bool // look for newer packages than the locked ones
-	Log         func(format string, args ...any)
+	Erofs   erofs.Command
+	Refresh bool // look for newer packages than the locked ones
+	Log     func(format string, args ...any)
 }
 
 // LockFile is where the versions of packages are written, below the root.

@@ -320,3 +320,23 @@ func TestLinkFlagsComeFromThePcFile(t *testing.T) {
 		t.Errorf("got %s, %v", got, err)
 	}
 }
+
+func TestHotFilesAreThoseOfTheTreeThatTheRecipeNames(t *testing.T) {
+	tree := filetree.New()
+	for _, p := range []string{"/usr/sbin/sshd", "/usr/lib/openssh/sshd-session", "/usr/bin/nano"} {
+		if err := tree.Add(p, filetree.NewFile([]byte(p), 0o755)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tree.Add("/usr/sbin/in.sshd", filetree.NewLink("sshd")); err != nil {
+		t.Fatal(err)
+	}
+	got, err := hotFiles(&recipe.Recipe{Hot: []string{"/usr/sbin/**", "/usr/lib/openssh"}}, tree)
+	if want := []string{"/usr/lib/openssh/sshd-session", "/usr/sbin/sshd"}; err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, %v; want %v", got, err, want)
+	}
+	// A recipe follows when a package moves its files.
+	if got, err := hotFiles(&recipe.Recipe{Hot: []string{"/usr/sbin/sshd", "/usr/sbin/gone"}}, tree); err == nil || !strings.Contains(err.Error(), "/usr/sbin/gone") {
+		t.Errorf("got %v, %v", got, err)
+	}
+}

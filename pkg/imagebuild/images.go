@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -101,7 +102,11 @@ func (b *Builder) image(ctx context.Context, r *recipe.Recipe, base Result) (Res
 		return Result{}, fmt.Errorf("image %s: %w", r.Name, err)
 	}
 	layer := Layer{Layer: l, Recipe: r.Name}
-	if layer.Erofs, err = b.writeErofs(ctx, tar, l.DiffID); err != nil {
+	hot, err := hotFiles(r, up)
+	if err != nil {
+		return Result{}, fmt.Errorf("recipe %s: %w", r.Name, err)
+	}
+	if layer.Erofs, err = b.writeErofs(ctx, tar, l.DiffID, hot); err != nil {
 		return Result{}, fmt.Errorf("image %s: %w", r.Name, err)
 	}
 	res := Result{Name: r.Name, Key: key, Packages: a.packages}
@@ -110,12 +115,12 @@ func (b *Builder) image(ctx context.Context, r *recipe.Recipe, base Result) (Res
 }
 
 // writeErofs makes the layer blob that the machine mounts as it is.
-func (b *Builder) writeErofs(ctx context.Context, tar, diffID string) (int64, error) {
+func (b *Builder) writeErofs(ctx context.Context, tar, diffID string, hot []string) (int64, error) {
 	out := b.Erofs(diffID)
 	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
 		return 0, err
 	}
-	o := erofs.Options{Compression: b.cfg.Compression, Epoch: b.cfg.Epoch}
+	o := erofs.Options{Compression: erofs.Compression{Hot: hot}, Epoch: b.cfg.Epoch}
 	sum, err := hex.DecodeString(diffID)
 	if err != nil {
 		return 0, err
@@ -123,6 +128,9 @@ func (b *Builder) writeErofs(ctx context.Context, tar, diffID string) (int64, er
 	copy(o.UUID[:], sum)
 	if err := erofs.FromTarFile(ctx, b.cfg.Erofs, tar, out, o); err != nil {
 		return 0, err
+	}
+	if err := erofs.Verify(ctx, b.cfg.Erofs, tar, out); err != nil {
+		return 0, errors.Join(err, os.Remove(out))
 	}
 	info, err := os.Stat(out)
 	if err != nil {

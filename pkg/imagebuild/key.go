@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/testudo-os/testudo/pkg/erofs"
 	"github.com/testudo-os/testudo/pkg/filetree"
 	"github.com/testudo-os/testudo/pkg/recipe"
 )
@@ -18,7 +19,7 @@ const builderVersion = "1"
 // key is the digest of all that decides what is in an image's layers.
 // Programs are built for it; Go's own cache makes that cheap.
 func (b *Builder) key(ctx context.Context, r *recipe.Recipe) (string, error) {
-	parts := []string{builderVersion, b.cfg.Epoch.UTC().String(), b.cfg.Compression}
+	parts := []string{builderVersion, b.cfg.Epoch.UTC().String(), erofs.Compression{}.String()}
 	if r.Base != "" {
 		below, err := b.key(ctx, b.recipes[r.Base])
 		if err != nil {

@@ -59,13 +59,13 @@ func Fetch(ctx context.Context, archive *debian.Archive, command Command, cacheD
 	pkg := pkgs[0]
 	k := &Kernel{Release: strings.TrimPrefix(pkg.Name, "linux-image-"), Version: pkg.Version}
 	// The number changes when what prepare does changes.
-	root := filepath.Join(cacheDir, "kernel", k.Release+"_"+pkg.SHA256[:12]+"_2")
+	root := filepath.Join(cacheDir, "kernel", k.Release+"_"+pkg.SHA256[:12]+"_3")
 	k.Image = filepath.Join(root, "boot", "vmlinuz-"+k.Release)
 	k.Modules = filepath.Join(root, "usr", "lib", "modules", k.Release)
 	if _, err := os.Stat(root); err == nil {
 		return k, nil
 	}
-	if err := prepare(ctx, command, k.Release, debs[0], root); err != nil {
+	if err := prepare(ctx, command, flavour, k.Release, debs[0], root); err != nil {
 		return nil, fmt.Errorf("prepare kernel %s: %w", k.Release, err)
 	}
 	return k, nil
@@ -79,7 +79,7 @@ func isImage(p debian.Package) bool {
 }
 
 // prepare fills a folder beside root and renames it: root is whole or absent.
-func prepare(ctx context.Context, command Command, release, deb, root string) (err error) {
+func prepare(ctx context.Context, command Command, flavour Flavour, release, deb, root string) (err error) {
 	if err := os.MkdirAll(filepath.Dir(root), 0o755); err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func prepare(ctx context.Context, command Command, release, deb, root string) (e
 	if err := depmod(); err != nil {
 		return err
 	}
-	if err := trim(filepath.Join(tmp, "usr", "lib", "modules", release)); err != nil {
+	if err := trim(filepath.Join(tmp, "usr", "lib", "modules", release), flavour); err != nil {
 		return fmt.Errorf("trim modules: %w", err)
 	}
 	if err := depmod(); err != nil {

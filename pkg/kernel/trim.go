@@ -8,11 +8,14 @@ import (
 	"strings"
 )
 
-// unneeded is what of a kernel's modules is left out of the system: folders or
-// files below its modules folder, and why. What remains is for virtual machines
-// and servers that run containers. A module that one of these needs stays.
-func unneeded() []struct{ path, why string } {
-	return []struct{ path, why string }{
+// omission is a part of a kernel's modules that is left out of the system: a
+// folder or a file below its modules folder, or the beginning of such a path.
+type omission struct{ path, why string }
+
+// unneeded is what is left out of every kernel. What remains is for virtual
+// machines and servers that run containers. A module that one of these needs stays.
+func unneeded() []omission {
+	return []omission{
 		{"kernel/drivers/comedi/", "data acquisition cards"},
 		{"kernel/drivers/soundwire/", "sound"},
 		{"kernel/sound/", "sound"},
@@ -24,6 +27,9 @@ func unneeded() []struct{ path, why string } {
 		{"kernel/net/nfc/", "radio"},
 		{"kernel/drivers/nfc/", "radio"},
 		{"kernel/drivers/platform/surface/", "tablets"},
+		{"kernel/drivers/power/supply/surface_", "tablets"},
+		{"kernel/drivers/bus/mhi/", "mobile phone modems"},
+		{"kernel/drivers/net/mhi_net.ko", "mobile phone modems"},
 		{"kernel/drivers/hid/amd-sfh-hid/", "sensors of laptops"},
 		{"kernel/drivers/hid/surface-hid/", "tablets"},
 		{"kernel/drivers/hid/hid-", "odd keyboards, mice and game pads"}, // but for those below
@@ -39,6 +45,9 @@ func unneeded() []struct{ path, why string } {
 		{"kernel/drivers/uio/uio_sercos3.ko", "industrial cards"},
 		{"kernel/drivers/scsi/scsi_debug.ko", "tests of the kernel"},
 		{"kernel/drivers/block/null_blk/", "tests of the kernel"},
+		{"kernel/drivers/acpi/apei/einj", "tests of the kernel"},
+		{"kernel/crypto/tcrypt.ko", "tests of the kernel"},
+		{"kernel/net/core/pktgen.ko", "tests of networks"},
 		{"kernel/drivers/block/aoe/", "ATA over Ethernet"},
 		{"kernel/fs/bcachefs/", "experimental; it has left the kernel since"},
 		{"kernel/fs/orangefs/", "clusters of supercomputers"},
@@ -55,15 +64,56 @@ func unneeded() []struct{ path, why string } {
 	}
 }
 
+// unneededInCloud is what is left out of the kernel for virtual machines beside
+// that: what it has of drivers for real hardware, and of what needs such
+// hardware to be of use. The generic kernel keeps it.
+func unneededInCloud() []omission {
+	return []omission{
+		{"kernel/drivers/infiniband/", "RDMA, for supercomputers; the network cards of these drivers work without"},
+		{"kernel/net/sunrpc/xprtrdma/", "NFS over RDMA"},
+		{"kernel/drivers/nvme/host/nvme-rdma.ko", "NVMe over RDMA"},
+		{"kernel/drivers/nvme/host/nvme-fc.ko", "NVMe over Fibre Channel"},
+		{"kernel/drivers/scsi/scsi_transport_fc.ko", "Fibre Channel"},
+		{"kernel/drivers/nvme/target/", "for those who serve disks to others"},
+		{"kernel/drivers/target/", "for those who serve disks to others"},
+		{"kernel/drivers/vhost/vhost_scsi.ko", "for those who serve disks to others"},
+		{"kernel/drivers/xen/xen-pciback/", "the host's side of Xen"},
+		{"kernel/drivers/xen/xen-scsiback.ko", "the host's side of Xen"},
+		{"kernel/drivers/block/xen-blkback/", "the host's side of Xen"},
+		{"kernel/drivers/net/xen-netback/", "the host's side of Xen"},
+		{"kernel/drivers/scsi/mpi3mr/", "RAID controllers"},
+		{"kernel/drivers/scsi/ipr.ko", "RAID controllers of one vendor's servers"},
+		{"kernel/drivers/scsi/libsas/", "for SAS controllers that this kernel does not have"},
+		{"kernel/drivers/scsi/st.ko", "tapes"},
+		{"kernel/drivers/scsi/ch.ko", "changers of tapes"},
+		{"kernel/drivers/block/drbd/", "version 8 of 2008; who replicates disks today builds version 9"},
+		{"kernel/drivers/md/dm-vdo/", "deduplication: for large arrays of disks"},
+		{"kernel/drivers/md/dm-zoned.ko", "for shingled disks"},
+		{"kernel/drivers/md/bcache/", "for a slow disk beside a fast one"},
+		{"kernel/arch/x86/events/intel/", "counters that no virtual machine sees"},
+		{"kernel/arch/x86/events/amd/", "counters that no virtual machine sees"},
+		{"kernel/drivers/powercap/", "the power that a processor draws"},
+		{"kernel/arch/x86/events/rapl.ko", "the power that a processor draws"},
+	}
+}
+
+// omissions are what is left out of a kernel.
+func (f Flavour) omissions() []omission {
+	if f == Cloud {
+		return append(unneeded(), unneededInCloud()...)
+	}
+	return unneeded()
+}
+
 // needed are exceptions: keyboards and mice as such, also of Hyper-V.
 func needed() []string { return []string{"hid", "hid_generic", "hid_hyperv", "usbhid"} }
 
 // left lists the files of modules that are left out.
-func (t *table) left() ([]string, error) {
+func (t *table) left(omissions []omission) ([]string, error) {
 	var keep, drop []string
 	for name, file := range t.file {
-		matches := func(u struct{ path, why string }) bool { return strings.HasPrefix(file, u.path) }
-		if slices.ContainsFunc(unneeded(), matches) && !slices.Contains(needed(), name) {
+		matches := func(o omission) bool { return strings.HasPrefix(file, o.path) }
+		if slices.ContainsFunc(omissions, matches) && !slices.Contains(needed(), name) {
 			drop = append(drop, name)
 		} else {
 			keep = append(keep, name)
@@ -84,7 +134,7 @@ func (t *table) left() ([]string, error) {
 }
 
 // trim removes what is left out from a folder of modules with a modules.dep.
-func trim(dir string) error {
+func trim(dir string, flavour Flavour) error {
 	dep, err := os.ReadFile(filepath.Join(dir, "modules.dep"))
 	if err != nil {
 		return err
@@ -97,7 +147,7 @@ func trim(dir string) error {
 	if err != nil {
 		return err
 	}
-	files, err := t.left()
+	files, err := t.left(flavour.omissions())
 	if err != nil {
 		return err
 	}

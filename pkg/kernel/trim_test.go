@@ -15,7 +15,7 @@ func TestWhatNoServerNeedsIsLeftOutUnlessAnotherModuleNeedsIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := tab.left()
+	got, err := tab.left(unneeded())
 	want := []string{"kernel/drivers/hid/hid-steam.ko", "kernel/drivers/leds/led-a.ko"}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %v, %v; want %v", got, err, want)
@@ -23,9 +23,22 @@ func TestWhatNoServerNeedsIsLeftOutUnlessAnotherModuleNeedsIt(t *testing.T) {
 }
 
 func TestEveryLeftOutFolderHasAReason(t *testing.T) {
-	for _, u := range unneeded() {
+	for _, u := range Cloud.omissions() {
 		if u.path == "" || u.why == "" {
 			t.Errorf("%+v", u)
+		}
+	}
+}
+
+func TestTheGenericKernelKeepsDriversOfRealHardware(t *testing.T) {
+	const file = "kernel/drivers/infiniband/core/ib_core.ko"
+	tab, err := parseTable(file+":\n", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for flavour, want := range map[Flavour]int{Cloud: 1, Generic: 0} {
+		if got, err := tab.left(flavour.omissions()); err != nil || len(got) != want {
+			t.Errorf("%s: %v is left out, %v", flavour, got, err)
 		}
 	}
 }

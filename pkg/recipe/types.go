@@ -27,6 +27,10 @@ type Recipe struct {
 	Symlinks    map[string]string `yaml:"symlinks"` // path: target
 	// Modes of files and directories, where they are not what they come with.
 	Modes map[string]Mode `yaml:"modes"`
+	// Hot lists the files that every boot reads on the way to a login: they are
+	// compressed so that reading is cheap, all others so that they are small.
+	// Patterns as in Paths.
+	Hot []string `yaml:"hot"`
 	// Expand lists files of rootfs/ in which @VERSION@ and @BUILD_ID@ are replaced.
 	Expand []string `yaml:"expand"`
 	Config Config   `yaml:"config"`

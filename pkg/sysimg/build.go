@@ -17,10 +17,8 @@ import (
 
 // Options of the file.
 type Options struct {
-	Epoch       time.Time
-	Compression string // mkfs.erofs -z: one algorithm or several, split by colons
-	Hints       string // mkfs.erofs --compress-hints: which files take which; may be empty
-	ClusterSize int    // bytes of a physical cluster; 0: mkfs.erofs's own choice
+	Epoch time.Time
+	Hot   []string // files that every boot reads: see erofs.Compression
 }
 
 // File is a finished system image.
@@ -48,8 +46,9 @@ func build(ctx context.Context, command erofs.Command, c Content, o Options, cac
 	if err != nil {
 		return nil, err
 	}
+	compression := erofs.Compression{Hot: o.Hot, Stored: c.layers()}
 	h := sha256.New()
-	fmt.Fprintf(h, "2 %q %q %d\n", o.Compression, o.Hints, o.ClusterSize)
+	fmt.Fprintf(h, "3 %s\n", compression)
 	if err := tree.WriteTar(h, o.Epoch); err != nil {
 		return nil, err
 	}
@@ -69,10 +68,7 @@ func build(ctx context.Context, command erofs.Command, c Content, o Options, cac
 	if err := errors.Join(tree.WriteTar(tar, o.Epoch), tar.Close()); err != nil {
 		return nil, err
 	}
-	options, err := o.erofs(digest, cacheDir)
-	if err != nil {
-		return nil, err
-	}
+	options := erofs.Options{Epoch: o.Epoch, Compression: compression, UUID: [16]byte(digest[:16])}
 	new := path + ".new"
 	defer os.Remove(new)
 	if err := erofs.FromTarFile(ctx, command, tar.Name(), new, options); err != nil {
@@ -90,21 +86,6 @@ func build(ctx context.Context, command erofs.Command, c Content, o Options, cac
 		return nil, err
 	}
 	return f, os.Rename(new, path)
-}
-
-func (o Options) erofs(digest [sha256.Size]byte, cacheDir string) (erofs.Options, error) {
-	e := erofs.Options{Epoch: o.Epoch, Compression: o.Compression, UUID: [16]byte(digest[:16])}
-	if o.ClusterSize > 0 {
-		e.Extra = append(e.Extra, fmt.Sprintf("-C%d", o.ClusterSize))
-	}
-	if o.Hints != "" {
-		name := filepath.Join(cacheDir, "hints")
-		if err := os.WriteFile(name, []byte(o.Hints), 0o644); err != nil {
-			return e, err
-		}
-		e.Extra = append(e.Extra, "--compress-hints="+name)
-	}
-	return e, nil
 }
 
 // open reads what is known about an image that was made before.

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/testudo-os/testudo/pkg/filetree"
@@ -63,6 +64,19 @@ func (c Content) tree() (*filetree.Tree, error) {
 		}
 	}
 	return t, nil
+}
+
+// layers are the paths of all layers, each once.
+func (c Content) layers() []string {
+	var all []string
+	for _, i := range c.Images {
+		for _, l := range i.Layers {
+			if !slices.Contains(all, l.Path()) {
+				all = append(all, l.Path())
+			}
+		}
+	}
+	return all
 }
 
 func (i Image) addTo(t *filetree.Tree) error {

@@ -144,3 +144,12 @@ func decode(t *testing.T, s string) []byte {
 	}
 	return b
 }
+
+func TestLayersThatImagesShareAreStoredOnce(t *testing.T) {
+	c := sample(t)
+	c.Images = append(c.Images, c.Images[0])
+	want := layout.Layers + "/sha256/ab/" + strings.Repeat("ab", 32) + ".erofs"
+	if got := c.layers(); len(got) != 1 || got[0] != want {
+		t.Errorf("got %v, want %s once", got, want)
+	}
+}

@@ -29,17 +29,12 @@ func tellFacts(log *kernelLog) error {
 			log.fact("listen", proto+"/"+addr)
 		}
 	}
-	processes, err := filepath.Glob("[0-9]*/exe")
+	n, err := userPrograms()
 	if err != nil {
 		return err
 	}
-	n := 0
-	for _, p := range processes {
-		if _, err := os.Readlink(p); err == nil { // kernel threads have no program
-			n++
-		}
-	}
 	log.fact("processes", n)
+	tellResident(log)
 	return nil
 }
 

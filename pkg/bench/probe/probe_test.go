@@ -19,14 +19,14 @@ func TestIdleTimeIsThatOfAllProcessorsTogether(t *testing.T) {
 }
 
 func TestAnOrderIsReadFromTheKernelsCommandLine(t *testing.T) {
-	o, err := parseOrder("console=ttyS0 bench.await=ssh,docker bench.idle=5 bench.until=90 bench.limit=60 quiet\n")
+	o, err := parseOrder("console=ttyS0 bench.await=ssh,docker bench.processes=50 bench.idle=5 bench.until=90 bench.limit=60 quiet\n")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(o.await, []string{"ssh", "docker"}) || o.idle != 5*time.Second || o.until != 90*time.Second || o.limit != time.Minute {
+	if !slices.Equal(o.await, []string{"ssh", "docker"}) || o.idle != 5*time.Second || o.until != 90*time.Second || o.limit != time.Minute || o.processes != 50 {
 		t.Errorf("order = %+v", o)
 	}
-	for _, bad := range []string{"bench.await=telnet", "bench.idle=-1", "bench.limit=x"} {
+	for _, bad := range []string{"bench.await=telnet", "bench.idle=-1", "bench.limit=x", "bench.processes=x"} {
 		if o, err := parseOrder(bad); err == nil {
 			t.Errorf("%q gives %+v, want an error", bad, o)
 		}
@@ -42,6 +42,17 @@ func TestAFieldOfMeminfoIsFoundByItsWholeName(t *testing.T) {
 		if got := field(meminfo, name); got != want {
 			t.Errorf("%s = %d, want %d", name, got, want)
 		}
+	}
+}
+
+func TestNamesOfProcessesAreOneWordAndWorkersAreCountedTogether(t *testing.T) {
+	for comm, want := range map[string]string{"rosd\n": "rosd", "kworker/0:1-events\n": "kworker", "\tWeb Content": "Web_Content", "": ""} {
+		if got := plainName(comm); got != want {
+			t.Errorf("%q: %q, want %q", comm, got, want)
+		}
+	}
+	if firstNumber("7 8 9\n") != 7 || firstNumber("") != 0 {
+		t.Error("the first number is not found")
 	}
 }
 

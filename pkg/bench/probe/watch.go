@@ -31,12 +31,18 @@ func watch(log *kernelLog, init initProcess) error {
 	}
 	log.mark("probe")
 	awaitAll(log, init, o)
+	awaitProcesses(log, o)
 	now, _ := clock()
 	time.Sleep(max(o.idle, o.until-time.Duration(now)*time.Microsecond))
 	log.mark("idle")
 	if err := tellFacts(log); err != nil {
 		log.fact("trouble", err)
 		return err
+	}
+	if o.starter != "" {
+		if err := runStarter(log, o.starter); err != nil {
+			log.fact("trouble", fmt.Sprintf("starter: %v", err))
+		}
 	}
 	log.mark("poweroff")
 	if err := init.powerOff(); err != nil {
@@ -70,6 +76,9 @@ func awaitAll(log *kernelLog, init initProcess, o order) {
 		for _, name := range names {
 			if all[name].answers(init.root()) {
 				log.mark(name)
+				if name == "ssh" {
+					tellWork(log)
+				}
 			} else {
 				left = append(left, name)
 			}
@@ -83,5 +92,20 @@ func awaitAll(log *kernelLog, init initProcess, o order) {
 			return
 		}
 		time.Sleep(pause)
+	}
+}
+
+// awaitProcesses waits until as many processes run as were ordered.
+func awaitProcesses(log *kernelLog, o order) {
+	for {
+		n, err := userPrograms()
+		if err != nil || n >= o.processes {
+			return
+		}
+		if now, _ := clock(); now > o.limit.Microseconds() {
+			log.fact("gave-up", fmt.Sprintf("%d processes of %d", n, o.processes))
+			return
+		}
+		time.Sleep(time.Second)
 	}
 }
