@@ -12,6 +12,7 @@ const (
 	Tini             = "/usr/bin/tini-static" // put before the command of services with `init: true`
 	Rosd             = "/usr/bin/rosd"
 	Ros              = "/usr/bin/ros"
+	Jinja            = "/usr/lib/testudo/jinja" // fills in templates of user data
 	Busybox          = "/usr/bin/busybox"
 	E2fsck           = "/usr/sbin/e2fsck"
 	Mke2fs           = "/usr/sbin/mke2fs"

@@ -11,7 +11,6 @@ import (
 	"github.com/testudo-os/testudo/pkg/datasource/clouds"
 	"github.com/testudo-os/testudo/pkg/datasource/find"
 	"github.com/testudo-os/testudo/pkg/datasource/host"
-	"github.com/testudo-os/testudo/pkg/datasource/userdata/jinja"
 	"github.com/testudo-os/testudo/pkg/layout"
 )
 
@@ -26,14 +25,9 @@ func Sources(ctx context.Context) *find.Finder {
 		Env:       machine.Env(ctx, machine.Facts(looking), layout.RunDir, layout.NetworkDir),
 		Cache:     datasource.Cache{Path: filepath.Join(layout.ConfigDir, lastGood, "datasource.json")},
 		Check:     CheckData,
-		Render:    renderTemplate,
+		Render:    templates{layout.Jinja}.fillIn,
 		LinkLocal: machine.LinkLocal,
 	})
-}
-
-// renderTemplate fills in a template with what data say of the instance.
-func renderTemplate(_ context.Context, d *datasource.Data, origin, text string) (string, error) {
-	return jinja.Render(origin, text, jinja.Variables(d))
 }
 
 // CheckData says whether the configurations in user data are without mistakes;

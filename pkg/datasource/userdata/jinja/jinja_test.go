@@ -37,7 +37,7 @@ func TestRender(t *testing.T) {
 		{"an import", "{% import '/etc/passwd' as p %}", "", "template: "},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := Render("user-data", test.text, Variables(instance))
+			got, err := Render("user-data", test.text, datasource.Variables(instance))
 			if test.problem != "" {
 				if err == nil || !strings.Contains(err.Error(), test.problem) || strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "root:") {
 					t.Errorf("got %q, %v\nwant %s", got, err, test.problem)
@@ -64,6 +64,6 @@ func FuzzRender(f *testing.F) {
 		if strings.Contains(text, "range") || strings.Contains(text, "*") {
 			t.Skip("long work is not what is looked for")
 		}
-		_, _ = Render("user-data", text, Variables(instance))
+		_, _ = Render("user-data", text, datasource.Variables(instance))
 	})
 }
