@@ -413,7 +413,7 @@ func (m *Manager) tune(cl claim, w *wanter) {
 }
 
 func tuning(cl claim, port bool) Tuning {
-	t := Tuning{AcceptRA: use(cl.dev.AcceptRA) && !port, Metric: Metric(cl.link.Index), Generation: "eui64", IPv6: !port}
+	t := Tuning{AcceptRA: use(cl.dev.AcceptRA) && !port, Metric: Metric(cl.link.Index), Generation: "eui64"}
 	if m := cl.dev.DHCP6Overrides.RouteMetric; m != nil {
 		t.Metric = *m
 	}
