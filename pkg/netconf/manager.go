@@ -1,6 +1,7 @@
 package netconf
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"net"
@@ -267,6 +268,7 @@ func (m *Manager) carryOut(actions []Action, problems map[string]string) bool {
 		}
 		done++
 		m.Log("%s", a)
+		m.restored(a)
 		if t, ok := a.(SetTunnel); ok {
 			if m.owned.Tunnels == nil {
 				m.owned.Tunnels = map[int]string{}
@@ -312,33 +314,75 @@ func (m *Manager) own(next Owned) {
 	m.saved.Tunnels = maps.Clone(next.Tunnels)
 }
 
-// remember keeps how interfaces were before the first change of them.
+// remember keeps how interfaces were before they are changed.
 func (m *Manager) remember(actions []Action, state *State) {
-	for _, a := range actions {
-		index, master := 0, false
-		switch a := a.(type) {
-		case RenameLink:
-			index = a.Index
-		case SetMAC:
-			index = a.Index
-		case SetMTU:
-			index = a.Index
-		case SetMaster:
-			index, master = a.Index, a.Master != 0
-		}
+	change := func(index int, f func(*Original, Link)) {
 		l := state.link(index)
 		if l == nil || m.owned.link(*l) {
-			continue
+			return
 		}
-		was := m.owned.original(*l)
-		was.Master = was.Master || master
 		if m.owned.Originals == nil {
 			m.owned.Originals = map[int]Original{}
 		}
+		was := m.owned.Originals[index]
+		f(&was, *l)
 		m.owned.Originals[index] = was
+	}
+	for _, a := range actions {
+		switch a := a.(type) {
+		case RenameLink:
+			change(a.Index, func(was *Original, l Link) { was.Name = cmp.Or(was.Name, l.Name) })
+		case SetMAC:
+			change(a.Index, func(was *Original, l Link) { was.MAC = cmp.Or(was.MAC, l.MAC.String()) })
+		case SetMTU:
+			change(a.Index, func(was *Original, l Link) { was.MTU = cmp.Or(was.MTU, l.MTU) })
+		case SetMaster:
+			if a.Master != 0 { // a bond gives its ports its own address and MTU
+				change(a.Index, func(was *Original, l Link) {
+					was.MAC, was.MTU, was.Master = cmp.Or(was.MAC, l.MAC.String()), cmp.Or(was.MTU, l.MTU), true
+				})
+			}
+		}
 	}
 	// An interface that is gone takes its history along.
 	maps.DeleteFunc(m.owned.Originals, func(index int, _ Original) bool { return state.link(index) == nil })
+}
+
+// restored forgets what an interface has got back: from then on it is nobody's
+// business who changes that.
+func (m *Manager) restored(a Action) {
+	index := 0
+	var f func(*Original)
+	switch a := a.(type) {
+	case RenameLink:
+		index, f = a.Index, func(was *Original) {
+			if was.Name == a.To {
+				was.Name = ""
+			}
+		}
+	case SetMAC:
+		index, f = a.Index, func(was *Original) {
+			if was.MAC == a.MAC.String() {
+				was.MAC = ""
+			}
+		}
+	case SetMTU:
+		index, f = a.Index, func(was *Original) {
+			if was.MTU == a.MTU {
+				was.MTU = 0
+			}
+		}
+	case SetMaster:
+		index, f = a.Index, func(was *Original) { was.Master = a.Master != 0 }
+	}
+	was, ok := m.owned.Originals[index]
+	if !ok {
+		return
+	}
+	f(&was)
+	if m.owned.Originals[index] = was; was == (Original{}) {
+		delete(m.owned.Originals, index)
+	}
 }
 
 // adoptAll takes on the interfaces that are claimed and lets go of others. It

@@ -347,3 +347,17 @@ func FuzzReconcile(f *testing.F) {
 		}
 	})
 }
+
+func TestWhatOthersChangeOfACardIsNotChangedBack(t *testing.T) {
+	m, f := machine("eth0")
+	f.took(m, configure(t, "ethernets: {all: {match: {name: '*'}, mtu: 1400}}"))
+	f.link(2).Name = "ens3" // as udev does
+	f.link(2).MAC = net.HardwareAddr{2, 7, 7, 7, 7, 7}
+	expect(t, "renamed by someone else", f.took(m, Changed{}), "")
+	expect(t, "the MTU is given back", f.took(m, configure(t, "config: disabled")), "set MTU 1500 of ens3")
+	f.link(2).MTU = 1300
+	expect(t, "and then is nobody's business", f.took(m, Changed{}), "")
+	if len(m.owned.Originals) != 0 {
+		t.Errorf("%+v", m.owned.Originals)
+	}
+}

@@ -240,11 +240,11 @@ type OwnedAddress struct {
 	Prefix netip.Prefix `json:"prefix"`
 }
 
-// Original is how an interface was before.
+// Original is what the service changed of an interface, as it was before.
 type Original struct {
-	Name string `json:"name"`
-	MAC  string `json:"mac"`
-	MTU  int    `json:"mtu"`
+	Name string `json:"name,omitempty"`
+	MAC  string `json:"mac,omitempty"`
+	MTU  int    `json:"mtu,omitempty"`
 	// Master says that the interface was put into a bridge, bond or VRF of ours.
 	Master bool `json:"master,omitempty"`
 }
