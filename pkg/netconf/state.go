@@ -19,6 +19,7 @@ type Link struct {
 	MTU      int
 	Up       bool // switched on
 	Carrier  bool // and something is at the other end
+	Changes  int  // how often carrier came or went so far: tells old news from new
 	Physical bool // a device is behind it, or the service was told to take it for such
 	Ethernet bool
 	Loopback bool
