@@ -73,6 +73,7 @@ testudo:
 func TestEightCardsWithBondsBridgesVLANsAndTunnels(t *testing.T) {
 	t.Parallel()
 	sh := boot(t, setup{extra: manyCards(), cloudConfig: manyNetworks}).shell()
+	sh.run("unalias -a") // colours
 	has := func(command string, wants ...string) {
 		t.Helper()
 		sh.m.eventually(time.Minute, func() error {
