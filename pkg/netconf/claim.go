@@ -1,6 +1,7 @@
 package netconf
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"path"
@@ -30,10 +31,11 @@ func everyCard() *netplan.Config {
 
 // original gives an interface as it was before the service changed it.
 func (o *Owned) original(l Link) Original {
-	if was, ok := o.Originals[l.Index]; ok {
-		return was
-	}
-	return Original{Name: l.Name, MAC: l.MAC.String(), MTU: l.MTU}
+	was := o.Originals[l.Index]
+	was.Name = cmp.Or(was.Name, l.Name)
+	was.MAC = cmp.Or(was.MAC, l.MAC.String())
+	was.MTU = cmp.Or(was.MTU, l.MTU)
+	return was
 }
 
 // claims finds out which interface each definition is about.

@@ -1,6 +1,7 @@
 package netconf
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"net"
@@ -53,7 +54,7 @@ type report struct {
 
 // maxRounds bounds how often the plan is made anew until nothing is left to
 // do: interfaces on interfaces on interfaces take one each.
-const maxRounds = 12
+const maxRounds = 24
 
 // Run handles events until ctx ends or events is closed. Addresses, routes and
 // the resolver file stay as they are: a restart of this service must disturb
@@ -124,7 +125,7 @@ func (m *Manager) take(e Event) {
 	switch e := e.(type) {
 	case LinkSeen:
 		if i := m.ifaces[e.Index]; i != nil {
-			m.carrier(now, i, e.Up, e.Carrier)
+			m.carrier(now, i, e.Link)
 		}
 		m.switches.see(e.Index, e.Up)
 		m.dirty = true
@@ -191,14 +192,20 @@ func (m *Manager) with(index int, f func(*iface)) {
 func (m *Manager) settle() {
 	now := m.System.Now()
 	if m.dirty || m.retry != 0 && now >= m.retry {
+		m.save() // before it is in force: a crash must not forget a lease
 		m.reconcile(now)
 	}
+	m.save()
+	m.tell()
+}
+
+// save keeps leases for the next run.
+func (m *Manager) save() {
 	for _, i := range m.sorted() {
 		if err := m.System.Save(i.link.Index, i.record()); err != nil {
 			m.Log("%s: %v", i.link.Name, err)
 		}
 	}
-	m.tell()
 }
 
 func (m *Manager) config() *netplan.Config {
@@ -224,6 +231,8 @@ func (m *Manager) reconcile(now Moment) {
 		m.saved, m.loaded = m.owned, true
 	}
 	problems := map[string]string{}
+	// Before there are addresses to reach the machine at.
+	refused := m.System.Filter(m.Settings.Testudo.Firewall)
 	for range maxRounds {
 		state, err := m.System.Observe()
 		if err != nil {
@@ -247,8 +256,8 @@ func (m *Manager) reconcile(now Moment) {
 			break
 		}
 	}
-	if err := m.System.Filter(m.Settings.Testudo.Firewall); err != nil {
-		problems[""] = err.Error()
+	if refused != nil {
+		problems[""] = refused.Error()
 	}
 	m.note(now, problems)
 	for _, i := range m.ifaces {
@@ -260,13 +269,14 @@ func (m *Manager) reconcile(now Moment) {
 func (m *Manager) carryOut(actions []Action, problems map[string]string) bool {
 	done := 0
 	clear(problems)
-	for _, a := range actions {
+	for i, a := range actions {
 		if err := m.System.Do(a); err != nil {
 			problems[a.link()] = a.String() + ": " + err.Error()
 			continue
 		}
 		done++
 		m.Log("%s", a)
+		m.restored(a)
 		if t, ok := a.(SetTunnel); ok {
 			if m.owned.Tunnels == nil {
 				m.owned.Tunnels = map[int]string{}
@@ -275,9 +285,17 @@ func (m *Manager) carryOut(actions []Action, problems map[string]string) bool {
 		}
 		if s, ok := a.(SetUp); ok {
 			m.switches.did(s.Index, s.On)
+			if i+1 < len(actions) && !isSetUp(actions[i+1]) {
+				return true // what is on can begin to ask; the rest is planned anew
+			}
 		}
 	}
 	return done > 0
+}
+
+func isSetUp(a Action) bool {
+	_, ok := a.(SetUp)
+	return ok
 }
 
 // note keeps what the kernel refused, and tries again later: what was in the
@@ -312,33 +330,75 @@ func (m *Manager) own(next Owned) {
 	m.saved.Tunnels = maps.Clone(next.Tunnels)
 }
 
-// remember keeps how interfaces were before the first change of them.
+// remember keeps how interfaces were before they are changed.
 func (m *Manager) remember(actions []Action, state *State) {
-	for _, a := range actions {
-		index, master := 0, false
-		switch a := a.(type) {
-		case RenameLink:
-			index = a.Index
-		case SetMAC:
-			index = a.Index
-		case SetMTU:
-			index = a.Index
-		case SetMaster:
-			index, master = a.Index, a.Master != 0
-		}
+	change := func(index int, f func(*Original, Link)) {
 		l := state.link(index)
 		if l == nil || m.owned.link(*l) {
-			continue
+			return
 		}
-		was := m.owned.original(*l)
-		was.Master = was.Master || master
 		if m.owned.Originals == nil {
 			m.owned.Originals = map[int]Original{}
 		}
+		was := m.owned.Originals[index]
+		f(&was, *l)
 		m.owned.Originals[index] = was
+	}
+	for _, a := range actions {
+		switch a := a.(type) {
+		case RenameLink:
+			change(a.Index, func(was *Original, l Link) { was.Name = cmp.Or(was.Name, l.Name) })
+		case SetMAC:
+			change(a.Index, func(was *Original, l Link) { was.MAC = cmp.Or(was.MAC, l.MAC.String()) })
+		case SetMTU:
+			change(a.Index, func(was *Original, l Link) { was.MTU = cmp.Or(was.MTU, l.MTU) })
+		case SetMaster:
+			if a.Master != 0 { // a bond gives its ports its own address and MTU
+				change(a.Index, func(was *Original, l Link) {
+					was.MAC, was.MTU, was.Master = cmp.Or(was.MAC, l.MAC.String()), cmp.Or(was.MTU, l.MTU), true
+				})
+			}
+		}
 	}
 	// An interface that is gone takes its history along.
 	maps.DeleteFunc(m.owned.Originals, func(index int, _ Original) bool { return state.link(index) == nil })
+}
+
+// restored forgets what an interface has got back: from then on it is nobody's
+// business who changes that.
+func (m *Manager) restored(a Action) {
+	index := 0
+	var f func(*Original)
+	switch a := a.(type) {
+	case RenameLink:
+		index, f = a.Index, func(was *Original) {
+			if was.Name == a.To {
+				was.Name = ""
+			}
+		}
+	case SetMAC:
+		index, f = a.Index, func(was *Original) {
+			if was.MAC == a.MAC.String() {
+				was.MAC = ""
+			}
+		}
+	case SetMTU:
+		index, f = a.Index, func(was *Original) {
+			if was.MTU == a.MTU {
+				was.MTU = 0
+			}
+		}
+	case SetMaster:
+		index, f = a.Index, func(was *Original) { was.Master = a.Master != 0 }
+	}
+	was, ok := m.owned.Originals[index]
+	if !ok {
+		return
+	}
+	f(&was)
+	if m.owned.Originals[index] = was; was == (Original{}) {
+		delete(m.owned.Originals, index)
+	}
 }
 
 // adoptAll takes on the interfaces that are claimed and lets go of others. It
@@ -388,7 +448,7 @@ func (m *Manager) adoptAll(now Moment) bool {
 			continue
 		}
 		m.reclaim(now, i, cl)
-		m.carrier(now, i, cl.link.Up, cl.link.Carrier)
+		m.carrier(now, i, *cl.link)
 		i.link = *cl.link
 	}
 	return changed
@@ -413,7 +473,7 @@ func (m *Manager) tune(cl claim, w *wanter) {
 }
 
 func tuning(cl claim, port bool) Tuning {
-	t := Tuning{AcceptRA: use(cl.dev.AcceptRA) && !port, Metric: Metric(cl.link.Index), Generation: "eui64", IPv6: !port}
+	t := Tuning{AcceptRA: use(cl.dev.AcceptRA) && !port, Metric: Metric(cl.link.Index), Generation: "eui64"}
 	if m := cl.dev.DHCP6Overrides.RouteMetric; m != nil {
 		t.Metric = *m
 	}
@@ -478,21 +538,29 @@ func (m *Manager) adopt(now Moment, cl claim) *iface {
 		m.Log("%s: %v", cl.link.Name, err)
 	}
 	i.link.Carrier = false // so that carrier sees an edge
-	m.carrier(now, i, cl.link.Up, cl.link.Carrier)
+	m.carrier(now, i, *cl.link)
 	return i
 }
 
-// carrier takes in the link's new state.
-func (m *Manager) carrier(now Moment, i *iface, up, on bool) {
-	had := i.link.Carrier
-	i.link.Up, i.link.Carrier = up, on
-	if had == on {
+// carrier takes in the link's new state. Messages may be older than what
+// Observe has read since; and what it read may have changed twice meanwhile.
+func (m *Manager) carrier(now Moment, i *iface, l Link) {
+	if l.Changes < i.link.Changes {
 		return
 	}
-	if !on {
+	had, flapped := i.link.Carrier, l.Changes > i.link.Changes+1
+	i.link.Up, i.link.Carrier, i.link.Changes = l.Up, l.Carrier, l.Changes
+	if had == l.Carrier && !(had && flapped) {
+		return
+	}
+	if had {
 		m.Log("%s: carrier lost", i.link.Name)
+		i.link.Carrier = false
 		m.do4(i, i.four.Handle(now, Carrier4{On: false}))
 		m.mode6(now, i)
+		i.link.Carrier = l.Carrier
+	}
+	if !l.Carrier {
 		return
 	}
 	m.Log("%s: carrier", i.link.Name)

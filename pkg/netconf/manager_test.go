@@ -86,6 +86,21 @@ func TestAnInterfaceIsSwitchedOnAskedForAndConfigured(t *testing.T) {
 	expect(t, "the end of the lease takes the MTU back, too", f.since(), "send DISCOVER on 2; "+taken+"; set MTU 1500 of eth0")
 }
 
+func TestOldNewsOfCarrierIsNoNewsAndAFlapThatNobodySawIsOne(t *testing.T) {
+	m, f := newManager()
+	e := eth0(f, true, true)
+	f.link(2).Changes = 5
+	m.Handle(LinkSeen{*f.link(2)})
+	lease(m)
+	f.since()
+	e.Carrier, e.Changes = false, 4
+	m.Handle(e)
+	expect(t, "a message from before", f.since(), "")
+	f.link(2).Changes = 7
+	m.Handle(LinkSeen{*f.link(2)})
+	expect(t, "gone and back", f.since(), "send REQUEST on 2")
+}
+
 func TestAnInterfaceSwitchedOffByHandStaysOff(t *testing.T) {
 	m, f := newManager()
 	m.Handle(eth0(f, true, true))

@@ -429,8 +429,20 @@ func (p *planner) rename() {
 func (p *planner) links() {
 	sorted := slices.Clone(p.want.Links)
 	slices.SortStableFunc(sorted, func(a, b LinkWant) int { return cmp.Compare(a.depth, b.depth) })
+	// Cards that belong to nothing go first, and are switched on before anything
+	// is made: they can ask for addresses meanwhile.
+	card := func(w LinkWant) bool { return w.Kind == "" && (w.Master == nil || *w.Master == 0) }
+	for _, w := range sorted {
+		if l := p.have.link(w.Index); l != nil && card(w) && !p.gone[l.Index] {
+			p.adjust(w, *l)
+		}
+	}
+	p.switches(sorted, card)
 	made := map[string]bool{}
 	for _, w := range sorted {
+		if card(w) {
+			continue
+		}
 		l := p.have.link(w.Index)
 		switch {
 		case l != nil && !p.gone[l.Index]:
@@ -445,8 +457,14 @@ func (p *planner) links() {
 			}
 		}
 	}
-	for _, w := range sorted { // once all ports are there: a bond without one has no carrier
-		if l := p.have.link(w.Index); l != nil && !p.gone[l.Index] {
+	// Once all ports are there: a bond without one has no carrier.
+	p.switches(sorted, func(w LinkWant) bool { return !card(w) })
+}
+
+// switches switches interfaces on and off.
+func (p *planner) switches(list []LinkWant, which func(LinkWant) bool) {
+	for _, w := range list {
+		if l := p.have.link(w.Index); l != nil && !p.gone[l.Index] && which(w) {
 			switch {
 			case w.Down && l.Up:
 				p.do(SetUp{l.Index, w.Name, false})

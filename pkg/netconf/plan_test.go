@@ -89,8 +89,8 @@ bonds: {bond0: {interfaces: [e0, e1], parameters: {mode: active-backup, primary:
 vlans: {bond0.5: {id: 5, link: bond0}}
 bridges: {br0: {interfaces: [bond0.5, e2], addresses: [10.5.0.1/24], parameters: {stp: false, path-cost: {e2: 9}}}}
 `)), "make bond0 (bond); make br0 (bridge); "+
-		"put e0 into interface 7; put e1 into interface 7; put e2 into interface 8; make bond0.5 (vlan); switch on bond0; switch on br0; add address 10.5.0.1/24 to br0; "+
-		"change cost=9 of port e2; change primary=3 of bond0; put bond0.5 into interface 8; switch on bond0.5; add route 10.5.0.0/24 metric 520 on br0")
+		"put e0 into interface 7; put e1 into interface 7; put e2 into interface 8; make bond0.5 (vlan); switch on bond0; switch on br0; "+
+		"change cost=9 of port e2; change primary=3 of bond0; put bond0.5 into interface 8; switch on bond0.5; add address 10.5.0.1/24 to br0; add route 10.5.0.0/24 metric 520 on br0")
 	expect(t, "taken down", f.took(m, configure(t, "config: disabled")),
 		"remove route 10.5.0.0/24 metric 520 on br0; remove address 10.5.0.1/24 from br0; remove bond0.5; remove br0; remove bond0; set hardware address 52:54:00:00:00:02 of e0; set hardware address 52:54:00:00:00:03 of e1")
 }
@@ -147,6 +147,15 @@ func settles(t *testing.T, m *Manager, f *fake, e Configured) {
 	if a, b := normal(before), normal(after); a != b {
 		t.Errorf("before:\n%s\nafterwards:\n%s\nof\n%s", a, b, did)
 	}
+}
+
+func TestACardAsksForItsAddressBeforeAnythingIsMade(t *testing.T) {
+	m, f := machine("eth0")
+	f.link(2).Up, f.link(2).Carrier = false, false
+	m.switches = switches{}
+	f.did = nil
+	m.Handle(configure(t, "ethernets: {eth0: {dhcp4: true}}\ndummy-devices: {d: {}}"))
+	expect(t, "order", f.since(), "adopt eth0; switch on eth0; send DISCOVER on 2; make d (dummy); adopt d; switch on d")
 }
 
 func TestNamesAreSwapped(t *testing.T) {
@@ -346,4 +355,18 @@ func FuzzReconcile(f *testing.F) {
 			t.Fatalf("left behind: %+v", k.state)
 		}
 	})
+}
+
+func TestWhatOthersChangeOfACardIsNotChangedBack(t *testing.T) {
+	m, f := machine("eth0")
+	f.took(m, configure(t, "ethernets: {all: {match: {name: '*'}, mtu: 1400}}"))
+	f.link(2).Name = "ens3" // as udev does
+	f.link(2).MAC = net.HardwareAddr{2, 7, 7, 7, 7, 7}
+	expect(t, "renamed by someone else", f.took(m, Changed{}), "")
+	expect(t, "the MTU is given back", f.took(m, configure(t, "config: disabled")), "set MTU 1500 of ens3")
+	f.link(2).MTU = 1300
+	expect(t, "and then is nobody's business", f.took(m, Changed{}), "")
+	if len(m.owned.Originals) != 0 {
+		t.Errorf("%+v", m.owned.Originals)
+	}
 }

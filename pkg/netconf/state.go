@@ -19,6 +19,7 @@ type Link struct {
 	MTU      int
 	Up       bool // switched on
 	Carrier  bool // and something is at the other end
+	Changes  int  // how often carrier came or went so far: tells old news from new
 	Physical bool // a device is behind it, or the service was told to take it for such
 	Ethernet bool
 	Loopback bool
@@ -240,11 +241,11 @@ type OwnedAddress struct {
 	Prefix netip.Prefix `json:"prefix"`
 }
 
-// Original is how an interface was before.
+// Original is what the service changed of an interface, as it was before.
 type Original struct {
-	Name string `json:"name"`
-	MAC  string `json:"mac"`
-	MTU  int    `json:"mtu"`
+	Name string `json:"name,omitempty"`
+	MAC  string `json:"mac,omitempty"`
+	MTU  int    `json:"mtu,omitempty"`
 	// Master says that the interface was put into a bridge, bond or VRF of ours.
 	Master bool `json:"master,omitempty"`
 }

@@ -79,7 +79,6 @@ type Tuning struct {
 	Privacy    bool   // temporary addresses for what goes out
 	Token      netip.Addr
 	MTU6       int // 0: the interface's
-	IPv6       bool
 	WakeOnLAN  *bool
 	Offloads   netplan.Offloads
 }

@@ -1,6 +1,7 @@
 package netconf
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/netip"
@@ -264,7 +265,7 @@ func (w *wanter) released() {
 		if l == nil || slices.ContainsFunc(w.claims, func(cl claim) bool { return cl.link != nil && cl.link.Index == index }) || w.owned.link(*l) {
 			continue
 		}
-		want := LinkWant{Index: index, Name: was.Name, MTU: was.MTU}
+		want := LinkWant{Index: index, Name: cmp.Or(was.Name, l.Name), MTU: was.MTU}
 		if mac, err := net.ParseMAC(was.MAC); err == nil {
 			want.MAC = mac
 		}

@@ -165,6 +165,7 @@ func (l *lab) start() {
 		clock.ahead.Store(l.clock.ahead.Load()) // time does not go back
 	}
 	l.host, l.clock = h, clock
+	settings := l.settings
 	go func() {
 		defer close(ended)
 		runtime.LockOSThread()
@@ -177,7 +178,7 @@ func (l *lab) start() {
 		if err != nil {
 			return
 		}
-		m := &netconf.Manager{System: clock, Settings: l.settings, Hostname: "lab", Random: func() uint32 { return 1 << 31 }, Log: l.log.printf}
+		m := &netconf.Manager{System: clock, Settings: settings, Hostname: "lab", Random: func() uint32 { return 1 << 31 }, Log: l.log.printf}
 		if err := m.Run(ctx, events); err != nil {
 			l.t.Error(err)
 		}

@@ -2,6 +2,7 @@ package host
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -17,9 +18,22 @@ import (
 	"github.com/testudo-os/testudo/pkg/netconf"
 )
 
+// mostLooks bounds how often the kernel is asked again when something changed
+// while it answered, which a busy container engine makes likely.
+const mostLooks = 10
+
 // Observe reads links, addresses, rules and the routes that this kind of
 // program makes.
-func (h *Host) Observe() (*netconf.State, error) {
+func (h *Host) Observe() (s *netconf.State, err error) {
+	for range mostLooks {
+		if s, err = h.look(); !errors.Is(err, netlink.ErrDumpInterrupted) {
+			break
+		}
+	}
+	return s, err
+}
+
+func (h *Host) look() (*netconf.State, error) {
 	s := &netconf.State{}
 	if err := h.observeLinks(s); err != nil {
 		return nil, err

@@ -74,6 +74,7 @@ func decodeLink(b []byte) (netconf.Link, bool) {
 		// LOWER_UP and not RUNNING: it is true as soon as frames pass,
 		// RUNNING only after the kernel's link watch came by.
 		Carrier:  flags&unix.IFF_UP != 0 && flags&unix.IFF_LOWER_UP != 0,
+		Changes:  int(number(attrs[unix.IFLA_CARRIER_CHANGES])),
 		Loopback: flags&unix.IFF_LOOPBACK != 0,
 		Ethernet: binary.NativeEndian.Uint16(b[2:]) == unix.ARPHRD_ETHER,
 		Master:   int(number(attrs[unix.IFLA_MASTER])),

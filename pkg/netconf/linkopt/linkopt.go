@@ -37,18 +37,6 @@ type option struct {
 	live bool // can be changed on an interface that exists
 }
 
-// Known says whether a kind has a table. Kinds without options need none.
-func Known(kind string) bool { return tables[kind] != nil }
-
-// Names are a kind's options.
-func Names(kind string) []string {
-	var out []string
-	for _, o := range tables[kind] {
-		out = append(out, o.name)
-	}
-	return out
-}
-
 // Live says whether all of these options can be changed in place.
 func Live(kind string, changed Options) bool {
 	for name := range changed {
