@@ -110,6 +110,15 @@ testudo:
 	if out := ros.run("cat /proc/swaps"); !strings.Contains(out, "/dev/vdb1") {
 		t.Errorf("swap: %s", out)
 	}
+	// A new rosd finds all of it done.
+	ros.run("sudo kill $(pidof rosd)")
+	m.eventually(2*time.Minute, func() error {
+		out, err := ros.try("ros status --format json")
+		if err != nil || !strings.Contains(out, `"problems": []`) {
+			return fmt.Errorf("%w: %s", err, out)
+		}
+		return nil
+	})
 	sizes := "cat /sys/class/block/vdb2/size; df -k --output=size /var/lib/testudo | tail -n 1"
 	before := numbersIn(t, ros.run(sizes))
 	ros.run("echo kept | sudo tee /mnt/data/kept")
