@@ -91,7 +91,7 @@ testudo:
 	m.eventually(time.Minute, func() error {
 		out, err := ros.try("sudo cat /root/run /root/argv && ros service logs console")
 		if err != nil || !strings.Contains(out, "run\nword\n") || !strings.Contains(out, "all is done after ") {
-			return fmt.Errorf("%w: %s", err, out)
+			return fmt.Errorf("%v: %s", err, out)
 		}
 		return nil
 	})
@@ -110,6 +110,15 @@ testudo:
 	if out := ros.run("cat /proc/swaps"); !strings.Contains(out, "/dev/vdb1") {
 		t.Errorf("swap: %s", out)
 	}
+	// A new rosd finds all of it done.
+	ros.run("sudo kill $(pidof rosd)")
+	m.eventually(2*time.Minute, func() error {
+		out, err := ros.try("ros status --format json")
+		if err != nil || !strings.Contains(out, `"problems": []`) {
+			return fmt.Errorf("%v: %s", err, out)
+		}
+		return nil
+	})
 	sizes := "cat /sys/class/block/vdb2/size; df -k --output=size /var/lib/testudo | tail -n 1"
 	before := numbersIn(t, ros.run(sizes))
 	ros.run("echo kept | sudo tee /mnt/data/kept")
@@ -205,7 +214,7 @@ func TestTheConfigurationChangesLive(t *testing.T) {
 	first.eventually(3*time.Minute, func() error {
 		out, err := ros.try("hostname && ros config get hostname && ros config history")
 		if err != nil || !strings.HasPrefix(out, "old\nold\n") || !strings.Contains(out, "was not confirmed") {
-			return fmt.Errorf("%w: %s", err, out)
+			return fmt.Errorf("%v: %s", err, out)
 		}
 		return nil
 	})

@@ -166,6 +166,17 @@ func TestTheHistoryIsBoundedAndKeepsWhatIsInForce(t *testing.T) {
 	}
 }
 
+func TestTheHistoryOfLargeFilesIsShort(t *testing.T) {
+	m := newMachine(t)
+	for i := range 12 {
+		m.set(strings.Repeat(string(rune('a'+i)), 3<<20))
+	}
+	entries, err := m.History()
+	if err != nil || len(entries) != leastEntries {
+		t.Errorf("%d entries, %v", len(entries), err)
+	}
+}
+
 func TestADamagedEntryStopsNothing(t *testing.T) {
 	m := newMachine(t)
 	m.set("a")
