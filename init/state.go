@@ -88,7 +88,7 @@ const unmountWait = 5 * time.Second
 // detachState undoes attachState: it unmounts all that is not the machine's
 // own, the newest first, and makes sure that the disk is at rest.
 func (m *machine) detachState(ctx context.Context) error {
-	err := unmountAll()
+	err := errors.Join(swapOff(), unmountAll())
 	unix.Sync()
 	if m.state.Mode != state.ModeDisk {
 		return err

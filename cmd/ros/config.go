@@ -72,7 +72,7 @@ func showConfig(ctx context.Context, s *session, o api.ConfigOptions, steps []st
 	if s.json() {
 		return s.printJSON(value)
 	}
-	switch value.(type) {
+	switch v := value.(type) {
 	case map[string]any, []any:
 		data, err := yaml.Marshal(value)
 		if err != nil {
@@ -80,7 +80,7 @@ func showConfig(ctx context.Context, s *session, o api.ConfigOptions, steps []st
 		}
 		s.printf("%s", data)
 	case float64: // of JSON; a whole number is to look like one
-		s.printf("%s\n", strconv.FormatFloat(value.(float64), 'f', -1, 64))
+		s.printf("%s\n", strconv.FormatFloat(v, 'f', -1, 64))
 	default:
 		s.printf("%v\n", value)
 	}

@@ -47,6 +47,9 @@ func editConfig(ctx context.Context, s *session, o api.ConfigEdit) error {
 	if s.json() {
 		return s.printJSON(entry)
 	}
+	if entry.Overridden {
+		s.printf("Note: the datasource or the kernel command line sets it, too, and counts more.\n")
+	}
 	if entry.Applied {
 		s.printf("Nothing to do: the file says so already.\n")
 		return nil

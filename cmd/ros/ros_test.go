@@ -95,6 +95,7 @@ func fake(healthy bool) http.Handler {
 			return
 		}
 		e := entry
+		e.Overridden = o.Key == "timezone"
 		e.Change = fmt.Sprintf("%s %s %q %q %d", o.Verb, o.Key, o.Value, o.Text, o.Base)
 		_ = json.NewEncoder(w).Encode(e)
 	})
@@ -283,6 +284,7 @@ func TestGolden(t *testing.T) {
 		{"config-get-unset", healthy, "ros config get timezone", "", 1},
 		{"config-get-wrong", healthy, "ros config get hostnam", "", 2},
 		{"config-set", healthy, "ros config set hostname tortoise", "", 0},
+		{"config-set-overridden", healthy, "ros config set timezone UTC", "", 0},
 		{"config-set-json", healthy, "ros config set hostname tortoise --format json", "", 0},
 		{"config-set-wrong", healthy, "ros config set hostname a_b", "", 1},
 		{"config-unset-wrong", healthy, "ros config unset sysctl", "", 2},

@@ -81,7 +81,11 @@ func (b *backend) EditConfig(_ context.Context, o api.ConfigEdit) (api.ConfigEnt
 	if err != nil {
 		return api.ConfigEntry{}, err
 	}
-	return b.entryRow(entry), nil
+	row := b.entryRow(entry)
+	if key, err := config.ParseKey(o.Key); err == nil {
+		row.Overridden = c.current.Load().Above.Has(key)
+	}
+	return row, nil
 }
 
 // editor gives what an edit does to a text, and how the history calls it.
@@ -203,8 +207,8 @@ func (b *backend) RollbackConfig(ctx context.Context, o api.ConfigRollback) (api
 	return c.apply(ctx, entry)
 }
 
-// target is the entry to go back to: by default the last one whose files are
-// others than those of now.
+// target is the entry to go back to: by default the last one without mistakes
+// whose files are others than those of now.
 func (b *backend) target(id int) (confstore.Entry, error) {
 	if id != 0 {
 		entry, err := b.config.store.Entry(id)
@@ -222,7 +226,10 @@ func (b *backend) target(id int) (confstore.Entry, error) {
 		return confstore.Entry{}, err
 	}
 	for _, e := range slices.Backward(entries) {
-		if e.ID != now.ID && !maps.Equal(e.Files, now.Files) {
+		if e.ID == now.ID || maps.Equal(e.Files, now.Files) {
+			continue
+		}
+		if _, err := merged(e); err == nil {
 			return e, nil
 		}
 	}

@@ -26,6 +26,8 @@ type configuration struct {
 	load  func(ctx context.Context) (*config.Resolved, error)
 	put   func(resolved *config.Resolved) []error // where services read it
 	doers map[reconfigure.Kind]doer               // set before the API is served
+	// uptime is the clock of trials, which no setting of the time turns.
+	uptime func() time.Duration
 
 	current  atomic.Pointer[config.Resolved]
 	changing sync.Mutex  // one change at a time
@@ -43,7 +45,7 @@ func openConfiguration(ctx context.Context, load func(context.Context) (*config.
 		return nil, err
 	}
 	store, notes, err := confstore.Open(confstore.Options{Dir: layout.ConfigDir, BootID: id, Now: time.Now, Uptime: uptime})
-	c := &configuration{log: log, store: store, load: load, put: putInPlace}
+	c := &configuration{log: log, store: store, load: load, put: putInPlace, uptime: uptime}
 	resolved := configure(ctx, c)
 	if err != nil {
 		notes = append(notes, err.Error())
@@ -53,12 +55,21 @@ func openConfiguration(ctx context.Context, load func(context.Context) (*config.
 		log.Error("configuration", "problem", note)
 	}
 	c.current.Store(resolved)
-	if entry, err := store.Record("changed by hand"); err == nil {
-		if _, trial := store.Trial(); errors.Is(trial, confstore.ErrNone) {
-			c.note(store.SetApplied(entry.ID))
-		}
-	}
+	c.settle()
 	return c, nil
+}
+
+// settle notes that the files as they are, which were just read, are in force:
+// they are what to go back to. Neither what is on trial is, nor what has
+// mistakes.
+func (c *configuration) settle() {
+	entry, err := c.store.Record("changed by hand")
+	_, trial := c.store.Trial()
+	_, mistakes := merged(entry)
+	if err == nil && mistakes == nil && errors.Is(trial, confstore.ErrNone) {
+		err = c.store.SetApplied(entry.ID)
+	}
+	c.note(err)
 }
 
 // uptime is CLOCK_BOOTTIME.
@@ -81,7 +92,7 @@ func (c *configuration) watchTrial(ctx context.Context) {
 
 // arm has a trial go back when its time is over.
 func (c *configuration) arm(ctx context.Context, trial confstore.Trial) {
-	c.back = time.AfterFunc(max(trial.Deadline-uptime(), 0), func() {
+	c.back = time.AfterFunc(max(trial.Deadline-c.uptime(), 0), func() {
 		c.changing.Lock()
 		defer c.changing.Unlock()
 		if now, err := c.store.Trial(); err != nil || now != trial || ctx.Err() != nil {
@@ -194,9 +205,12 @@ func appliedRows(plan []reconfigure.Action) api.ConfigApplied {
 // status is for `ros status`.
 func (c *configuration) status() api.ConfigStatus {
 	r := c.current.Load()
-	s := api.ConfigStatus{Datasource: r.Datasource, Instance: r.InstanceID, Refused: append([]string{}, r.Refused...)}
+	s := api.ConfigStatus{Datasource: r.Datasource, Instance: r.InstanceID, Refused: append([]string{}, r.Refused...), Notes: []string{}}
+	for _, n := range r.Config.Notes {
+		s.Notes = append(s.Notes, n.String())
+	}
 	if trial, err := c.store.Trial(); err == nil {
-		until := time.Now().Add(trial.Deadline - uptime()).Round(time.Second).UTC()
+		until := time.Now().Add(trial.Deadline - c.uptime()).Round(time.Second).UTC()
 		s.TryUntil = &until
 	}
 	return s

@@ -30,10 +30,15 @@ const diskTimeout = 10 * time.Second
 func setUpDisks(ctx context.Context, resolved *config.Resolved) (errs []error) {
 	cfg := &resolved.Config
 	var machine api.Machine
-	if err := readJSON(layout.MachineRecord, &machine); err == nil && machine.StateMode == "disk" && cfg.ResizeRootfs != "false" {
-		errs = append(errs, growState(machine.StateDevice))
+	state := ""
+	if err := readJSON(layout.MachineRecord, &machine); err == nil && machine.StateMode == "disk" {
+		state = machine.StateDevice
 	}
-	if len(cfg.FSSetup)+len(cfg.Mounts) > 0 {
+	errs = append(errs, growPartitions(cfg, state)...)
+	if state != "" && cfg.ResizeRootfs != "false" {
+		errs = append(errs, growState(state))
+	}
+	if len(cfg.DiskSetup)+len(cfg.FSSetup)+len(cfg.Mounts) > 0 {
 		ctx, cancel := context.WithTimeout(ctx, diskTimeout)
 		defer cancel()
 		awaitDisks(ctx, cfg)
@@ -46,8 +51,13 @@ func setUpDisks(ctx context.Context, resolved *config.Resolved) (errs []error) {
 // dispensable.
 func awaitDisks(ctx context.Context, cfg *config.Config) {
 	var wanted []string
-	for _, f := range cfg.FSSetup {
-		wanted = append(wanted, f.Device)
+	for name := range cfg.DiskSetup {
+		wanted = append(wanted, name)
+	}
+	if len(cfg.DiskSetup) == 0 { // else partitions are still to be made
+		for _, f := range cfg.FSSetup {
+			wanted = append(wanted, f.Device)
+		}
 	}
 	for _, m := range cfg.Mounts {
 		if len(m) > 3 && !strings.Contains(m[3], "nofail") {
@@ -65,7 +75,8 @@ func awaitDisks(ctx context.Context, cfg *config.Config) {
 }
 
 func makeFileSystems(ctx context.Context, resolved *config.Resolved) (errs []error) {
-	if len(resolved.Config.FSSetup) == 0 {
+	cfg := &resolved.Config
+	if len(cfg.DiskSetup)+len(cfg.FSSetup) == 0 {
 		return nil
 	}
 	devices, err := storage.Devices(ctx)
@@ -75,16 +86,26 @@ func makeFileSystems(ctx context.Context, resolved *config.Resolved) (errs []err
 	stamp := filepath.Join(layout.InstanceDir, datasource.SafeID(resolved.InstanceID), "fs_setup.done")
 	_, err = os.Stat(stamp)
 	first := errors.Is(err, fs.ErrNotExist)
-	formats, errs := storage.Formats(&resolved.Config, devices, first)
 	if first {
 		// Before the work: what is done twice is lost, what is not done is told.
 		if err := os.MkdirAll(filepath.Dir(stamp), 0o700); err != nil {
-			return append(errs, err)
+			return []error{err}
 		}
 		if err := atomicfile.Write(stamp, nil, 0o644); err != nil {
+			return []error{err}
+		}
+	}
+	tables, errs := storage.Tables(cfg, devices, first)
+	for _, t := range tables {
+		errs = append(errs, t.Write())
+	}
+	if len(tables) > 0 {
+		if devices, err = storage.Devices(ctx); err != nil {
 			return append(errs, err)
 		}
 	}
+	formats, problems := storage.Formats(cfg, devices, first)
+	errs = append(errs, problems...)
 	for _, f := range formats {
 		errs = append(errs, f.Run(context.WithoutCancel(ctx))) // never half a file system
 	}
@@ -132,6 +153,42 @@ func doSwap(ctx context.Context, swap config.Swap) error {
 		return nil
 	}
 	return file.Run(ctx)
+}
+
+// growPartitions lets partitions take the room behind them; "/" is the state's.
+func growPartitions(cfg *config.Config, state string) (errs []error) {
+	if cfg.Growpart.Mode == "off" {
+		return nil
+	}
+	list, err := blockdev.Host().List()
+	if err != nil {
+		return []error{err}
+	}
+	devices := make([]storage.Device, len(list))
+	for i, d := range list {
+		devices[i].Device = d
+	}
+	wanted := cfg.Growpart.Devices
+	if wanted == nil {
+		wanted = []string{"/"}
+	}
+	for _, spec := range wanted {
+		node := state
+		if spec != "/" {
+			node = storage.Node(cfg, spec)
+		}
+		disk, number, ok := storage.Parent(devices, node)
+		if !ok {
+			if spec != "/" { // the state may well have a whole disk, or none
+				errs = append(errs, fmt.Errorf("growpart: %s is no partition that is there", node))
+			}
+			continue
+		}
+		if _, err := storage.GrowPartition(disk.Path, disk.Size, number); err != nil {
+			errs = append(errs, fmt.Errorf("growpart: %w", err))
+		}
+	}
+	return errs
 }
 
 // growState lets the state's file system take the whole of its device.

@@ -254,6 +254,10 @@ func TestTheDefaultUserByAnotherName(t *testing.T) {
 	if got.Keys["admin"] != "ssh-rsa AAAA1\nssh-rsa AAAA2\n" || got.Keys["ros"] != "" || !strings.Contains(got.Sudoers, "admin ALL=") {
 		t.Errorf("keys %q, sudoers %s", got.Keys, got.Sudoers)
 	}
+	without := Plan(parse(t, "users: [default]\nuser: {name: admin, sudo: null}"), image, Allocated{}, fixed{})
+	if without.Sudoers != "" {
+		t.Errorf("sudo: null: %s", without.Sudoers)
+	}
 	if l := lineOf(got.Shadow, "admin"); !strings.HasPrefix(l, "admin:$6$salt$x:") {
 		t.Errorf("got %s", l)
 	}
@@ -299,6 +303,23 @@ func TestAccountsThatEndAndThoseOfTheSystem(t *testing.T) {
 	}
 	if lineOf(got.Group, "idlers") == "" {
 		t.Error("no group idlers")
+	}
+}
+
+func TestWhoLeavesTheConfigurationLeavesTheMachine(t *testing.T) {
+	first := Plan(parse(t, "users: [default, {name: ann, groups: [sudo, work], passwd: $6$a$b, lock_passwd: false}, {name: bob, uid: 1500}]\nchpasswd: {users: [{name: root, password: $6$c$d}]}"), image, Allocated{}, fixed{})
+	second := Plan(parse(t, "users: [default, {name: ann, groups: [work]}]"), first.Files, first.Allocated, fixed{})
+	if lineOf(second.Passwd, "bob") != "" || lineOf(second.Shadow, "bob") != "" || second.Allocated.Users["bob"] != 1500 {
+		t.Errorf("bob is still there, or his number is not kept:\n%s", second.Passwd)
+	}
+	if l := lineOf(second.Shadow, "root"); !strings.HasPrefix(l, "root:*:") {
+		t.Errorf("got %s", l)
+	}
+	if l := lineOf(second.Group, "sudo"); strings.Contains(l, "ann") || !strings.Contains(l, "ros") {
+		t.Errorf("got %s", l)
+	}
+	if !strings.HasSuffix(lineOf(second.Group, "work"), ":ann") || !strings.HasPrefix(lineOf(second.Shadow, "ann"), "ann:*:") {
+		t.Errorf("got %s and %s", lineOf(second.Group, "work"), lineOf(second.Shadow, "ann"))
 	}
 }
 

@@ -69,6 +69,7 @@ func Plan(cfg *config.Config, image Files, kept Allocated, secrets Secrets) *Res
 	for _, u := range users {
 		p.names = append(p.names, u.Name)
 	}
+	p.forget()
 	// Numbers that are asked for come first, so that nobody else is given one.
 	slices.SortStableFunc(users, func(a, b config.User) int { return cmp.Compare(asks(b), asks(a)) })
 	for _, u := range users {
@@ -170,6 +171,28 @@ func (p *planner) load(image Files, kept Allocated) {
 	}
 	for name, id := range kept.Groups {
 		p.out.Allocated.Groups[name] = id
+	}
+}
+
+// forget takes out what an earlier plan of this boot put into the tables: users
+// that are no longer wanted, groups that those who are may have left, and
+// passwords.
+func (p *planner) forget() {
+	for _, l := range p.shadow.lines {
+		if l.entry != nil && strings.HasPrefix(l.entry.Password, "$") && !p.madeUp(l.entry.Name) {
+			l.entry.Password = noPassword
+		}
+	}
+	for name := range p.kept.Users {
+		if !slices.Contains(p.names, name) {
+			p.passwd.remove(func(e *Entry) bool { return e.Name == name })
+			p.shadow.remove(func(e *ShadowEntry) bool { return e.Name == name })
+		}
+		for _, l := range p.group.lines {
+			if l.entry != nil {
+				l.entry.Members = slices.DeleteFunc(l.entry.Members, func(m string) bool { return m == name })
+			}
+		}
 	}
 }
 

@@ -72,6 +72,10 @@ func (t *table[E]) add(e E) *E {
 	return &e
 }
 
+func (t *table[E]) remove(is func(*E) bool) {
+	t.lines = slices.DeleteFunc(t.lines, func(l line[E]) bool { return l.entry != nil && is(l.entry) })
+}
+
 func (t *table[E]) render(format func(*E) string) string {
 	var b strings.Builder
 	for _, l := range t.lines {

@@ -182,7 +182,7 @@ func (full) Events(_ context.Context, _ api.EventOptions, event func(api.SystemE
 type empty struct{ full }
 
 func (empty) Status(context.Context) (api.Status, error) {
-	return api.Status{Config: api.ConfigStatus{Refused: []string{}}, Problems: []string{}, Services: []api.Service{}, Disks: []api.Disk{}, Addresses: []api.Address{}}, nil
+	return api.Status{Config: api.ConfigStatus{Refused: []string{}, Notes: []string{}}, Problems: []string{}, Services: []api.Service{}, Disks: []api.Disk{}, Addresses: []api.Address{}}, nil
 }
 func (empty) Version(context.Context) (api.Version, error) { return api.Version{}, nil }
 func (empty) Sources(context.Context) (api.Sources, error) {

@@ -33,6 +33,7 @@ type ConfigStatus struct {
 	Datasource string     `json:"datasource"`          // "" without one
 	Instance   string     `json:"instance"`            // its id
 	Refused    []string   `json:"refused"`             // sources with mistakes, and what is used instead
+	Notes      []string   `json:"notes"`               // keys that mean nothing here, and what to do instead
 	TryUntil   *time.Time `json:"try_until,omitempty"` // what is on trial goes back then
 }
 
@@ -71,6 +72,9 @@ type ConfigEntry struct {
 	Files   []string  `json:"files"`           // their names
 	Applied bool      `json:"applied"`         // it is in force
 	Trial   bool      `json:"trial,omitempty"` // it is on trial
+	// Overridden says, after an edit, that a source above the machine's file
+	// sets the same key: that one counts.
+	Overridden bool `json:"overridden,omitempty"`
 }
 
 // ConfigApply is the body of POST /v1/config/apply.

@@ -29,6 +29,33 @@ func Keys() []string {
 	return slices.Clip(out)
 }
 
+// Has says whether a configuration has a single value at a key: lists and maps
+// add up or are merged, so that nothing of one is hidden.
+func (c *Config) Has(k Key) bool {
+	data, err := json.Marshal(c)
+	if err != nil {
+		return false
+	}
+	var value any
+	if err := json.Unmarshal(data, &value); err != nil {
+		return false
+	}
+	for _, step := range k.Steps {
+		object, ok := value.(map[string]any)
+		if !ok {
+			return false
+		}
+		if value, ok = object[step]; !ok {
+			return false
+		}
+	}
+	switch value.(type) {
+	case map[string]any, []any:
+		return false
+	}
+	return true
+}
+
 // walk visits the leaves of two structs of one type.
 func walk(a, b reflect.Value, above string, visit func(key string, a, b reflect.Value)) {
 	for i, f := range fieldsOf(a.Type()) {

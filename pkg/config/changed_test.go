@@ -27,6 +27,16 @@ func TestChanged(t *testing.T) {
 	}
 }
 
+func TestHas(t *testing.T) {
+	c := mustParse(t, "hostname: a\nntp: {enabled: false, servers: [x]}")
+	for text, want := range map[string]bool{"hostname": true, "ntp.enabled": true, "ntp.servers": false, "timezone": false, "ntp": false, "users[0].name": false} {
+		k, err := ParseKey(text)
+		if err != nil || c.Has(k) != want {
+			t.Errorf("%s: %v, %v", text, !want, err)
+		}
+	}
+}
+
 func TestTheDifferenceShowsNoSecret(t *testing.T) {
 	a := mustParse(t, "hostname: one\nusers: [{name: ann, passwd: '$6$aaaa$bbbb'}]\ntestudo: {services: {variables: {A: geheim1}}}\n")
 	b := mustParse(t, "hostname: two\nusers: [{name: ann, passwd: '$6$aaaa$cccc'}]\ntestudo: {services: {variables: {A: geheim2}}}\n")

@@ -19,6 +19,14 @@ const prefix = "testudo."
 // ofOthers are arguments that init or pkg/datasource reads and no file can set.
 var ofOthers = []string{layout.ArgBreak, layout.ArgWatchdog, layout.ArgDatasource}
 
+// Refused explains keys that are read before there is any file.
+func (*Testudo) Refused(key string) string {
+	if slices.Contains(ofOthers, prefix+key) {
+		return "works on the kernel command line only: it is read before any file"
+	}
+	return ""
+}
+
 // ParseCmdline reads the testudo.* arguments of a kernel command line: the
 // keys under `testudo:`, and those of cloud-config proper (testudo.hostname=).
 // Values are YAML; where a list is wanted, one value is a list of one and

@@ -226,6 +226,10 @@ func mergedUser(below []User, over User) User {
 
 func mergeDisks(out, s *Config) {
 	out.DeviceAliases = overlay(out.DeviceAliases, s.DeviceAliases)
+	out.DiskSetup = overlay(out.DiskSetup, s.DiskSetup)
+	replace(&out.Growpart.Mode, s.Growpart.Mode)
+	replaceList(&out.Growpart.Devices, s.Growpart.Devices)
+	replaceBool(&out.Growpart.Ignored, s.Growpart.Ignored)
 	out.FSSetup = slices.Concat(out.FSSetup, s.FSSetup)
 	out.Mounts = slices.Clone(out.Mounts)
 	for _, m := range s.Mounts {

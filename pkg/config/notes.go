@@ -64,8 +64,7 @@ var foreign = map[string]string{
 	"locale_configfile":         "leave it out",
 	"create_hostname_file":      "the name is set anew at each boot; leave it out",
 	"manage_resolv_conf":        "resolv.conf is always made from the network's settings",
-	"growpart":                  "partitions are not grown; the file system of the state disk is (resize_rootfs)",
-	"disk_setup":                "disks are not partitioned; fs_setup makes file systems on whole disks and on partitions that are there",
+	"resolv_conf":               "name servers are a matter of the network's configuration: see docs/networking.md",
 	"wireguard":                 "it is a matter of the network's configuration",
 }
 

@@ -28,6 +28,8 @@ type Resolved struct {
 
 	// Own is Config without what is built in and what the vendor says.
 	Own Config `json:"-"`
+	// Above is what comes after the machine's own file: it wins over that.
+	Above Config `json:"-"`
 }
 
 // Script is a program that user data hold.

@@ -132,16 +132,19 @@ func (w *WordList) UnmarshalStrict(d *strictyaml.Decoder, n *yaml.Node) {
 	}
 }
 
-// Sudo is a user's sudo rules; none means no sudo beyond the user's groups.
+// Sudo is a user's sudo rules; an empty list means no sudo beyond the user's
+// groups, also where an earlier source or the default user has rules.
 type Sudo []string
 
-// UnmarshalStrict takes one rule, a list of them, or false.
+// UnmarshalStrict takes one rule, a list of them, or false or null for none.
 func (s *Sudo) UnmarshalStrict(d *strictyaml.Decoder, n *yaml.Node) {
 	var rule string
 	var rules []string
 	switch {
 	case strictyaml.IsNull(n):
+		*s = Sudo{}
 	case n.Kind == yaml.ScalarNode && n.ShortTag() == "!!bool":
+		*s = Sudo{}
 		if strings.EqualFold(n.Value, "true") {
 			d.Wrong(n, `a rule such as "ALL=(ALL) NOPASSWD:ALL", a list of rules, or false`)
 		}

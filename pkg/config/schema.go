@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"gopkg.in/yaml.v3"
 
@@ -67,6 +69,10 @@ func (g *schemaMaker) of(t reflect.Type) schema {
 	switch {
 	case t == reflect.TypeFor[strictyaml.Text]():
 		return scalar
+	case t == reflect.TypeFor[time.Duration]():
+		return anyText
+	case t.PkgPath() != "" && t.PkgPath() != reflect.TypeFor[Config]().PkgPath() && grammar(t):
+		return schema{} // another package's: only reading can tell
 	case t.Kind() != reflect.Pointer && reflect.PointerTo(t).Implements(reflect.TypeFor[strictyaml.Unmarshaler]()):
 		g.missing = append(g.missing, t.String())
 		return schema{}
@@ -78,8 +84,12 @@ func (g *schemaMaker) of(t reflect.Type) schema {
 		return schema{"type": "boolean"}
 	case reflect.String:
 		return anyText
-	case reflect.Int:
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		return schema{"type": "integer"}
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return schema{"type": "integer", "minimum": 0}
+	case reflect.Float32, reflect.Float64:
+		return schema{"type": "number"}
 	case reflect.Slice:
 		return schema{"type": []string{"array", "null"}, "items": g.of(t.Elem())}
 	case reflect.Map:
@@ -91,6 +101,12 @@ func (g *schemaMaker) of(t reflect.Type) schema {
 	}
 	g.missing = append(g.missing, t.String())
 	return schema{}
+}
+
+// grammar says whether values of a type are read by the type itself.
+func grammar(t reflect.Type) bool {
+	p := reflect.PointerTo(t)
+	return p.Implements(reflect.TypeFor[strictyaml.Unmarshaler]()) || p.Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
 }
 
 // object is a struct's schema: its keys, and no others.

@@ -30,12 +30,14 @@ type Config struct {
 	NTP        NTP         `yaml:"ntp" json:"ntp,omitzero"`
 	RandomSeed RandomSeed  `yaml:"random_seed" json:"random_seed,omitzero"`
 
-	DeviceAliases      map[string]string `yaml:"device_aliases" json:"device_aliases,omitempty"`
-	FSSetup            []FSSetup         `yaml:"fs_setup" json:"fs_setup,omitempty"`
-	Mounts             []MountEntry      `yaml:"mounts" json:"mounts,omitempty"`
-	MountDefaultFields MountEntry        `yaml:"mount_default_fields" json:"mount_default_fields,omitempty"`
-	Swap               Swap              `yaml:"swap" json:"swap,omitzero"`
-	ResizeRootfs       ResizeRootfs      `yaml:"resize_rootfs" json:"resize_rootfs,omitempty"`
+	DeviceAliases      map[string]string    `yaml:"device_aliases" json:"device_aliases,omitempty"`
+	DiskSetup          map[string]DiskSetup `yaml:"disk_setup" json:"disk_setup,omitempty"` // by disk or alias
+	Growpart           Growpart             `yaml:"growpart" json:"growpart,omitzero"`
+	FSSetup            []FSSetup            `yaml:"fs_setup" json:"fs_setup,omitempty"`
+	Mounts             []MountEntry         `yaml:"mounts" json:"mounts,omitempty"`
+	MountDefaultFields MountEntry           `yaml:"mount_default_fields" json:"mount_default_fields,omitempty"`
+	Swap               Swap                 `yaml:"swap" json:"swap,omitzero"`
+	ResizeRootfs       ResizeRootfs         `yaml:"resize_rootfs" json:"resize_rootfs,omitempty"`
 
 	Bootcmd      []Command  `yaml:"bootcmd" json:"bootcmd,omitempty"`
 	Runcmd       []Command  `yaml:"runcmd" json:"runcmd,omitempty"`
@@ -55,9 +57,9 @@ type User struct {
 	Default           bool     `yaml:"-" json:"default,omitempty"` // the entry is the word "default"
 	Name              string   `yaml:"name" json:"name,omitempty"`
 	Gecos             string   `yaml:"gecos" json:"gecos,omitempty"`
-	Groups            WordList `yaml:"groups" json:"groups,omitempty"`
+	Groups            WordList `yaml:"groups" json:"groups,omitzero"`
 	PrimaryGroup      string   `yaml:"primary_group" json:"primary_group,omitempty"`
-	Sudo              Sudo     `yaml:"sudo" json:"sudo,omitempty"`
+	Sudo              Sudo     `yaml:"sudo" json:"sudo,omitzero"`
 	Shell             string   `yaml:"shell" json:"shell,omitempty"`
 	SSHAuthorizedKeys []string `yaml:"ssh_authorized_keys" json:"ssh_authorized_keys,omitempty"`
 	Passwd            Secret   `yaml:"passwd" json:"passwd,omitempty"`               // a crypt(5) hash

@@ -52,6 +52,7 @@ func (v *validator) disks(c *Config) {
 		v.check(deviceName.MatchString(name), "want a name: letters, digits, . and _", "device_aliases", name)
 		v.check(cleanPath(device) && strings.HasPrefix(device, "/dev/"), "want a device such as /dev/vdb", "device_aliases", name)
 	}
+	v.partitions(c)
 	for i, f := range c.FSSetup {
 		p := func(step string) []string { return []string{"fs_setup", at(i), step} }
 		v.check(c.validDevice(f.Device), "want a device such as /dev/vdb, LABEL=name, or an alias", p("device")...)

@@ -22,8 +22,11 @@ const (
 	pendingFile = "pending.json"
 	trialFile   = "trial.json"
 	appliedFile = "applied"
-	// keepEntries is how far back the history goes.
-	keepEntries = 100
+	// keepEntries is how far back the history goes, and keepBytes what it may
+	// take, but for the last leastEntries.
+	keepEntries  = 100
+	keepBytes    = 16 << 20
+	leastEntries = 5
 )
 
 // Entry is one state of the machine's files.
@@ -79,8 +82,8 @@ func Open(o Options) (*Store, []string, error) {
 	}
 	switch trial, err := s.trial(); {
 	case errors.Is(err, ErrNone):
-	case err != nil:
-		errs = append(errs, err)
+	case err != nil: // damaged: it must not be in the way for ever
+		errs = append(errs, err, os.Remove(s.path(trialFile)))
 	case trial.BootID != o.BootID || o.Uptime() >= trial.Deadline:
 		if _, err := s.goBack(trial); err != nil {
 			errs = append(errs, err)
@@ -194,12 +197,17 @@ func (s *Store) keep(e Entry) error {
 	if err != nil {
 		return err
 	}
-	applied := s.applied()
-	for i, id := range ids {
-		if i < len(ids)-keepEntries && id != applied {
-			if err := os.Remove(s.path(fmt.Sprintf("%06d.json", id))); err != nil {
-				return err
-			}
+	applied, kept, room := s.applied(), 0, int64(keepBytes)
+	for _, id := range slices.Backward(ids) {
+		path := s.path(fmt.Sprintf("%06d.json", id))
+		if info, err := os.Stat(path); err == nil {
+			room -= info.Size()
+		}
+		if kept++; id == applied || kept <= leastEntries || kept <= keepEntries && room >= 0 {
+			continue
+		}
+		if err := os.Remove(path); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -166,11 +166,27 @@ func TestTheHistoryIsBoundedAndKeepsWhatIsInForce(t *testing.T) {
 	}
 }
 
+func TestTheHistoryOfLargeFilesIsShort(t *testing.T) {
+	m := newMachine(t)
+	for i := range 12 {
+		m.set(strings.Repeat(string(rune('a'+i)), 3<<20))
+	}
+	entries, err := m.History()
+	if err != nil || len(entries) != leastEntries {
+		t.Errorf("%d entries, %v", len(entries), err)
+	}
+}
+
 func TestADamagedEntryStopsNothing(t *testing.T) {
 	m := newMachine(t)
 	m.set("a")
 	m.write(".history/000002.json", "{")
 	m.write(".history/applied", "?")
+	m.write(".history/trial.json", "{")
+	m.write(".history/pending.json", "{")
+	if _, _, err := Open(m.options); err == nil {
+		t.Error("nobody is told")
+	}
 	m.restart()
 	if e := m.set("b"); e.ID < 3 {
 		t.Errorf("entry %d", e.ID)

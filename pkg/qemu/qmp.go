@@ -13,11 +13,10 @@ import (
 // goroutines; QEMU answers them in order.
 type QMP struct {
 	conn    io.ReadWriteCloser
-	mu      sync.Mutex // one call at a time
-	replies chan qmpReply
-	id      int // of the last call
-	done    chan struct{}
-	err     error // why replies ended; read after done is closed
+	mu      sync.Mutex    // one call at a time
+	replies chan qmpReply // closed at the end of the connection
+	id      int           // of the last call
+	err     error         // why replies ended; read after replies is closed
 
 	eventMu sync.Mutex
 	events  map[string]chan struct{} // closed when the event has come
@@ -41,7 +40,7 @@ func (e *QMPError) Error() string { return e.Desc }
 
 // newQMP reads the greeting and negotiates capabilities.
 func newQMP(ctx context.Context, conn io.ReadWriteCloser) (*QMP, error) {
-	q := &QMP{conn: conn, replies: make(chan qmpReply, 16), done: make(chan struct{}), events: map[string]chan struct{}{}}
+	q := &QMP{conn: conn, replies: make(chan qmpReply, 16), events: map[string]chan struct{}{}}
 	go q.read()
 	if _, err := q.next(ctx); err != nil {
 		return nil, fmt.Errorf("QMP greeting: %w", err)
@@ -53,7 +52,7 @@ func newQMP(ctx context.Context, conn io.ReadWriteCloser) (*QMP, error) {
 }
 
 func (q *QMP) read() {
-	defer close(q.done)
+	defer close(q.replies)
 	dec := json.NewDecoder(q.conn)
 	for {
 		var r qmpReply
@@ -71,9 +70,10 @@ func (q *QMP) read() {
 
 func (q *QMP) next(ctx context.Context) (qmpReply, error) {
 	select {
-	case r := <-q.replies:
-		return r, nil
-	case <-q.done:
+	case r, more := <-q.replies: // the last replies come before the end
+		if more {
+			return r, nil
+		}
 		if errors.Is(q.err, io.EOF) {
 			return qmpReply{}, errors.New("QEMU has ended")
 		}

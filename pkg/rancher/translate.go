@@ -206,14 +206,13 @@ func (t *translator) ssh(in map[string]any) {
 		switch name {
 		case "keys":
 			for _, k := range slices.Sorted(maps.Keys(mapping(value))) {
-				kind, half, ok := strings.Cut(k, "-") // rsa, rsa-pub
-				switch {
-				case kind == "dsa":
+				kind, _, public := strings.Cut(k, "-") // rsa, rsa-pub
+				if kind == "dsa" {
 					t.say(Gone, key+"."+k, "OpenSSH takes no DSA keys any more")
 					continue
-				case !ok:
-					half = "private"
-				default:
+				}
+				half := "private"
+				if public {
 					half = "public"
 				}
 				t.out.put(text(mapping(value)[k]), "ssh_keys", kind+"_"+half)

@@ -21,6 +21,7 @@ const (
 	Modules   Kind = "modules"   // kernel modules
 	Sysctl    Kind = "sysctl"    // the kernel's settings
 	Disks     Kind = "disks"     // mounts and swap
+	Network   Kind = "network"   // its service notices that its file has changed
 	Registry  Kind = "registry"  // how images are fetched
 	Logging   Kind = "logging"   // where logs are sent
 	Console   Kind = "console"   // accounts, keys, files: the console takes them over
@@ -33,7 +34,7 @@ const (
 )
 
 // order is that of carrying out.
-var order = []Kind{Hostname, Timezone, Modules, Sysctl, Disks, Registry, Logging, Console, Services, Restart, NextLogin, Next, Instance, Nothing}
+var order = []Kind{Hostname, Timezone, Modules, Sysctl, Disks, Network, Registry, Logging, Console, Services, Restart, NextLogin, Next, Instance, Nothing}
 
 // When says from when on a change holds.
 type When string
@@ -116,15 +117,17 @@ func (a Action) what(fresh *config.Config) string {
 		return "keep the machine's name until the next boot"
 	case Timezone:
 		if fresh.Timezone == "" {
-			return "set the time zone to UTC; a running service sees it when it restarts"
+			return "set the time zone to UTC; services of yours see it when they restart"
 		}
-		return "set the time zone to " + fresh.Timezone + "; a running service sees it when it restarts"
+		return "set the time zone to " + fresh.Timezone + "; services of yours see it when they restart"
 	case Modules:
 		return "load kernel modules; one that is no longer named stays until the next boot"
 	case Sysctl:
 		return "write the kernel's settings; one that is no longer named stays until the next boot"
 	case Disks:
 		return "mount and swap; below /mnt and /media at once, elsewhere from the next boot on"
+	case Network:
+		return "have the network service take its settings over"
 	case Registry:
 		return "fetch images by the new settings"
 	case Logging:

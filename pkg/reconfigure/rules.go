@@ -1,7 +1,7 @@
 package reconfigure
 
 var when = map[Kind]When{
-	Hostname: Live, Timezone: Live, Modules: Live, Sysctl: Live, Disks: Live, Registry: Live, Logging: Live, Console: Live, Services: Live, Restart: Interrupts,
+	Hostname: Live, Timezone: Live, Modules: Live, Sysctl: Live, Disks: Live, Network: Live, Registry: Live, Logging: Live, Console: Live, Services: Live, Restart: Interrupts,
 	Next: Reboot, NextLogin: Login, Instance: NewInstance, Nothing: Live,
 }
 
@@ -16,6 +16,8 @@ var rules = []rule{
 	{key: "preserve_hostname", kind: Hostname},
 	{key: "manage_etc_hosts", kind: Console},
 	{key: "timezone", kind: Timezone},
+	{key: "timezone", kind: Console},
+	{key: "timezone", kind: Restart, service: "syslog"},
 	{key: "locale", kind: Console},
 	{key: "users", kind: Console},
 	{key: "user", kind: Console},
@@ -32,6 +34,8 @@ var rules = []rule{
 	{key: "ca_certs", kind: Restart, service: "docker"},
 	{key: "random_seed", kind: Next},
 	{key: "device_aliases", kind: Next},
+	{key: "disk_setup", kind: Next},
+	{key: "growpart", kind: Next},
 	{key: "fs_setup", kind: Next},
 	{key: "mounts", kind: Disks},
 	{key: "mount_default_fields", kind: Disks},
@@ -49,6 +53,8 @@ var rules = []rule{
 	{key: "testudo.services", kind: Services},
 	{key: "testudo.console.autologin", kind: Console},
 	{key: "testudo.console.autologin", kind: NextLogin},
+	{key: "network", kind: Network},
+	{key: "testudo.network", kind: Network},
 	{key: "testudo.modules", kind: Modules},
 	{key: "testudo.sysctl", kind: Sysctl},
 	{key: "testudo.syslog", kind: Restart, service: "syslog"},

@@ -24,6 +24,10 @@ func TestFiles(t *testing.T) {
 			map[string]string{"syslog/remote.conf": `action(type="omfwd" target="2001:db8::1" port="601" protocol="tcp"`}},
 		{"a remote log by default", config.Config{Testudo: config.Testudo{Syslog: config.Syslog{Remote: "log.example"}}},
 			map[string]string{"syslog/remote.conf": `target="log.example" port="514" protocol="udp"`}},
+		{"certificates", config.Config{CACerts: config.CACerts{Trusted: []string{"PEM"}}}, map[string]string{"docker/trusted.crt": "PEM\n"}},
+		{"certificates in place of the image's", config.Config{CACerts: config.CACerts{Trusted: []string{"PEM"}, RemoveDefaults: true}},
+			map[string]string{"docker/trusted.crt": "PEM\n", "docker/only-trusted": "do not count"}},
+		{"no certificates at all", config.Config{CACerts: config.CACerts{RemoveDefaults: true}}, map[string]string{"docker/trusted.crt": "", "docker/only-trusted": "do not count"}},
 		{"mirrors", config.Config{Testudo: config.Testudo{Docker: config.Docker{RegistryMirrors: []string{"https://m.example"}}}},
 			map[string]string{"docker/daemon.json": "{\n  \"registry-mirrors\": [\n    \"https://m.example\"\n  ]\n}\n"}},
 	}

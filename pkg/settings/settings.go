@@ -61,7 +61,9 @@ func Load(ctx context.Context, o Options) (*config.Resolved, error) {
 		return nil, fmt.Errorf("load configuration: %w", err)
 	}
 	own := append([]*config.Config{meta}, l.files()...)
-	own = append(own, user, l.cmdline())
+	above := []*config.Config{user, l.cmdline()}
+	own = append(own, above...)
+	l.resolved.Above = *config.Merge(above...)
 	l.resolved.Own = *config.Merge(own...)
 	l.resolved.Config = *config.Merge(append([]*config.Config{base, l.vendor()}, own...)...)
 	settle(&l.resolved.Config)

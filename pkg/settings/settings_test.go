@@ -113,7 +113,11 @@ func TestLaterSourcesWin(t *testing.T) {
 		add  func(m *machine)
 	}{
 		{"vendor", func(m *machine) {
-			m.sources(source{data: &datasource.Data{Source: "test", Meta: datasource.Meta{InstanceID: "i"}, VendorData: []byte("#cloud-config\nhostname: vendor")}})
+			m.file("vendor.yaml", "hostname: vendor")
+			m.Vendor = filepath.Join(m.ConfigDir, "vendor.yaml")
+		}},
+		{"vendor-data", func(m *machine) {
+			m.sources(source{data: &datasource.Data{Source: "test", Meta: datasource.Meta{InstanceID: "i"}, VendorData: []byte("#cloud-config\nhostname: vendor-data")}})
 		}},
 		{"metadata", func(m *machine) {
 			m.sources(source{data: &datasource.Data{Source: "test", Meta: datasource.Meta{InstanceID: "i", Hostname: "metadata"}, VendorData: []byte("#cloud-config\nhostname: vendor")}})
@@ -314,5 +318,45 @@ func TestADiskThatTakesNoWritesIsReportedAndNoMore(t *testing.T) {
 	r := m.load()
 	if r.Config.Hostname != "good" || !strings.Contains(strings.Join(r.Problems, "\n"), "keep the last good configuration") {
 		t.Errorf("got %q, %q", r.Config.Hostname, r.Problems)
+	}
+}
+
+func TestWhatIsRefusedIsListedWithWhatIsUsedInstead(t *testing.T) {
+	m := newMachine(t)
+	m.Vendor = filepath.Join(t.TempDir(), "vendor.yaml")
+	problems(t, m.load()) // none is no mistake
+	if err := os.WriteFile(m.Vendor, []byte("hostnam: x"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m.file("cloud-config.yaml", "hostname: good")
+	m.load()
+	m.file("cloud-config.yaml", "hostname: [")
+	m.file("conf.d/a.yaml", "timezon: UTC")
+	m.cmdline("testudo.hostnam=x")
+	r := m.load()
+	if r.Config.Hostname != "good" {
+		t.Errorf("got %q", r.Config.Hostname)
+	}
+	all := strings.Join(r.Refused, "\n")
+	for _, want := range []string{m.Vendor + " is refused", "conf.d/a.yaml is refused, and no last good content is there", "cloud-config.yaml is refused, its last good content is used", "an argument of the kernel command line is ignored"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("%q is missing in\n%s", want, all)
+		}
+	}
+	if len(r.Refused) != 4 {
+		t.Errorf("got %q", r.Refused)
+	}
+}
+
+func TestWhatIsBuiltInIsNotTheMachinesOwn(t *testing.T) {
+	m := newMachine(t)
+	m.file("cloud-config.yaml", "hostname: file\ntimezone: UTC")
+	m.cmdline("testudo.hostname=kernel")
+	r := m.load()
+	if len(r.Config.Users) != 1 || len(r.Own.Users) != 0 || r.Own.Hostname != "kernel" {
+		t.Errorf("own: %s", &r.Own)
+	}
+	if r.Above.Hostname != "kernel" || r.Above.Timezone != "" {
+		t.Errorf("above the file: %s", &r.Above)
 	}
 }

@@ -103,7 +103,8 @@ func Formats(cfg *config.Config, devices []Device, first bool) (formats []Format
 		switch {
 		case err != nil:
 			problem("%w", err)
-		case done:
+		case done, holds(d, f) && !(f.Overwrite && first):
+			// As it should be, made here or by someone else.
 		case d.InUse:
 			problem("%s is in use: nothing is made on it", d.Path)
 		case d.Partitions > 0:
@@ -112,8 +113,6 @@ func Formats(cfg *config.Config, devices []Device, first bool) (formats []Format
 			formats = append(formats, Format{d.Path, f.Filesystem, f.Label, f.ExtraOpts, "it is empty"})
 		case f.Overwrite && first:
 			formats = append(formats, Format{d.Path, f.Filesystem, f.Label, f.ExtraOpts, "overwrite is set"})
-		case holds(d, f):
-			// As it should be, made here or by someone else.
 		default:
 			problem("%s holds data (%s): it is left alone", d.Path, describe(d))
 		}

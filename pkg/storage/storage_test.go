@@ -60,6 +60,7 @@ func TestFormats(t *testing.T) {
 		{"once for an instance", "{device: /dev/vdc, filesystem: ext4, overwrite: true}", true, nil, "it is left alone"},
 		{"never the state disk", "{device: /dev/vda, filesystem: ext4, overwrite: true}", false, nil, "/dev/vda is in use"},
 		{"never a disk with partitions", "{device: /dev/vdd, filesystem: ext4, overwrite: true}", false, nil, "/dev/vdd has partitions"},
+		{"one that is there and mounted, when rosd starts again", "{device: /dev/vda, filesystem: ext4, label: TESTUDO_STATE}", true, nil, ""},
 		{"nothing there", "{device: /dev/vdz, filesystem: ext4}", false, nil, "there is no device /dev/vdz"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -50,8 +50,12 @@ func (c *console) filesAndAccounts(ctx context.Context, cfg *config.Config) {
 // reapply takes a changed configuration over, as far as it can change while
 // people work: accounts, keys, files. Commands are not run again.
 func (c *console) reapply(ctx context.Context) {
+	before := c.config().Timezone
 	c.readConfig()
 	cfg := c.config()
+	if cfg.Timezone != before {
+		c.check(rebindZone(cfg.Timezone))
+	}
 	c.check(giveHostKeys(layout.SSHKeys, cfg.SSHKeys.All()))
 	changed := c.configureSSH(&cfg)
 	c.filesAndAccounts(ctx, &cfg)
