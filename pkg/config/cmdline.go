@@ -19,7 +19,7 @@ const prefix = "testudo."
 // ofOthers are arguments that init or pkg/datasource reads and no file can set.
 var ofOthers = []string{layout.ArgBreak, layout.ArgWatchdog, layout.ArgDatasource}
 
-// Refused explains keys that init reads before there is any file.
+// Refused explains keys that are read before there is any file.
 func (*Testudo) Refused(key string) string {
 	if slices.Contains(ofOthers, prefix+key) {
 		return "works on the kernel command line only: it is read before any file"

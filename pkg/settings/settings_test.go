@@ -116,6 +116,9 @@ func TestLaterSourcesWin(t *testing.T) {
 			m.file("vendor.yaml", "hostname: vendor")
 			m.Vendor = filepath.Join(m.ConfigDir, "vendor.yaml")
 		}},
+		{"vendor-data", func(m *machine) {
+			m.sources(source{data: &datasource.Data{Source: "test", Meta: datasource.Meta{InstanceID: "i"}, VendorData: []byte("#cloud-config\nhostname: vendor-data")}})
+		}},
 		{"metadata", func(m *machine) {
 			m.sources(source{data: &datasource.Data{Source: "test", Meta: datasource.Meta{InstanceID: "i", Hostname: "metadata"}, VendorData: []byte("#cloud-config\nhostname: vendor")}})
 		}},

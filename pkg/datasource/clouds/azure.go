@@ -7,12 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strings"
 
 	"github.com/testudo-os/testudo/pkg/datasource"
 	"github.com/testudo-os/testudo/pkg/datasource/web"
-	"github.com/testudo-os/testudo/pkg/regularfile"
 )
 
 // Azure is Microsoft's: the instance metadata service, the disc ovf-env.xml is
@@ -163,7 +161,7 @@ func readOVF(ctx context.Context, env *datasource.Env, volumes []datasource.Volu
 		if !strings.HasPrefix(v.Device, "/dev/sr") {
 			continue
 		}
-		data, err := readOVFDisc(env, v, parse)
+		data, err := readOVFDisc(ctx, env, v, parse)
 		if data != nil {
 			return data, err
 		}
@@ -177,35 +175,23 @@ func readOVF(ctx context.Context, env *datasource.Env, volumes []datasource.Volu
 	return nil, datasource.ErrNone
 }
 
-func readOVFDisc(env *datasource.Env, v datasource.Volume,
+func readOVFDisc(ctx context.Context, env *datasource.Env, v datasource.Volume,
 	parse func(string, []byte) (*datasource.Data, error),
-) (data *datasource.Data, err error) {
-	dir, unmount, err := env.Volumes.Mount(v)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, unmount()) }()
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	for _, name := range []string{"ovf-env.xml", "ovf_env.xml", "OVF-ENV.XML", "OVF_ENV.XML"} {
-		f, err := root.OpenFile(name, regularfile.OpenFlags, 0)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
+) (*datasource.Data, error) {
+	return onVolume(env, v, func(dir string) (*datasource.Data, error) {
+		open := directory(dir)
+		for _, name := range []string{"ovf-env.xml", "ovf_env.xml", "OVF-ENV.XML", "OVF_ENV.XML"} {
+			text, err := open(ctx, name)
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
+			return parse(name, text)
 		}
-		if err != nil {
-			return nil, err
-		}
-		text, err := regularfile.From(f, maxYAML)
-		_ = f.Close() // it was only read
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		return parse(name, text)
-	}
-	return nil, datasource.ErrNone
+		return nil, datasource.ErrNone
+	})
 }
 
 // goalState is what the wire server says this machine is.

@@ -139,7 +139,14 @@ func word(s string) string {
 	}, s)
 }
 
-func seedVolume(ctx context.Context, env *datasource.Env, v datasource.Volume) (data *datasource.Data, err error) {
+func seedVolume(ctx context.Context, env *datasource.Env, v datasource.Volume) (*datasource.Data, error) {
+	return onVolume(env, v, func(dir string) (*datasource.Data, error) {
+		return readSeed(ctx, "nocloud ("+v.Device+")", directory(dir))
+	})
+}
+
+// onVolume reads a volume while it is mounted.
+func onVolume(env *datasource.Env, v datasource.Volume, read func(dir string) (*datasource.Data, error)) (data *datasource.Data, err error) {
 	dir, unmount, err := env.Volumes.Mount(v)
 	if err != nil {
 		return nil, err
@@ -149,7 +156,7 @@ func seedVolume(ctx context.Context, env *datasource.Env, v datasource.Volume) (
 			err = errors.Join(err, fmt.Errorf("unmount: %w", undo))
 		}
 	}()
-	return readSeed(ctx, "nocloud ("+v.Device+")", directory(dir))
+	return read(dir)
 }
 
 // URL is user data at a URL that the kernel command line names.

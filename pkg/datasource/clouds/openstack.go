@@ -92,23 +92,16 @@ func (ConfigDrive) Fetch(ctx context.Context, env *datasource.Env) (*datasource.
 	return nil, errors.Join(errs...)
 }
 
-func readDrive(ctx context.Context, env *datasource.Env, v datasource.Volume) (data *datasource.Data, err error) {
-	dir, unmount, err := env.Volumes.Mount(v)
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		if undo := unmount(); undo != nil {
-			err = errors.Join(err, fmt.Errorf("unmount: %w", undo))
+func readDrive(ctx context.Context, env *datasource.Env, v datasource.Volume) (*datasource.Data, error) {
+	return onVolume(env, v, func(dir string) (*datasource.Data, error) {
+		version, err := newestVersion(dir)
+		if err != nil {
+			return nil, err
 		}
-	}()
-	version, err := newestVersion(dir)
-	if err != nil {
-		return nil, err
-	}
-	open := directory(dir)
-	return readOpenStack(ctx, "configdrive ("+v.Device+")", func(ctx context.Context, name string) ([]byte, error) {
-		return open(ctx, "openstack/"+version+"/"+name)
+		open := directory(dir)
+		return readOpenStack(ctx, "configdrive ("+v.Device+")", func(ctx context.Context, name string) ([]byte, error) {
+			return open(ctx, "openstack/"+version+"/"+name)
+		})
 	})
 }
 
