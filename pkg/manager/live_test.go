@@ -372,3 +372,29 @@ func (i *liveInit) resident() (kib int) {
 	}
 	return kib
 }
+
+// A containerd that is there and does not answer stops nothing: neither what
+// runs, nor a rosd that begins meanwhile. When it answers all goes on.
+func TestLiveAContainerdThatDoesNotAnswer(t *testing.T) {
+	i := startLive(t, fmt.Sprintf(liveServices, 0))
+	before := i.await(nil, time.Minute, "at first")
+	containerd := i.c["containerd"].Process
+	if err := containerd.Signal(unix.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	defer containerd.Signal(unix.SIGCONT) // or it cannot be taken down
+	i.kill("rosd")
+	i.start("rosd")
+	time.Sleep(3 * time.Second) // in which it asks in vain
+	for name, pid := range before {
+		if name != "flighty" && unix.Kill(pid, 0) != nil {
+			t.Errorf("%s is gone", name)
+		}
+	}
+	i.declare(fmt.Sprintf(liveServices, 1))
+	_ = i.c["rosd"].Process.Signal(unix.SIGHUP)
+	if err := containerd.Signal(unix.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	i.await(before, time.Minute, "when it answers")
+}
