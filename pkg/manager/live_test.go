@@ -25,6 +25,7 @@ import (
 
 var (
 	liveKills = flag.Int("kills", 20, "how often TestLiveKillsAtRandom kills something")
+	liveMany  = flag.Int("services", 40, "how many services TestLiveManyServices starts")
 	liveSeed  = flag.Uint64("seed", 0, "what its run begins with; 0: another one each time")
 )
 
@@ -241,69 +242,81 @@ func (l liveMachine) converged(ctx context.Context, before map[string]int) (map[
 	return pids, nil
 }
 
-func TestLiveKillsAtRandom(t *testing.T) {
+// startLive makes a machine with these services, and takes it down at the end.
+func startLive(t *testing.T, services string) *liveInit {
+	t.Helper()
 	if os.Getenv("TESTUDO_LIVE_BIN") == "" {
 		t.Skip("TESTUDO_LIVE_BIN is not set")
 	}
-	if *liveSeed == 0 {
-		*liveSeed = rand.Uint64()
-	}
-	t.Logf("-kills %d -seed %d", *liveKills, *liveSeed)
-	random := rand.New(rand.NewPCG(*liveSeed, 1))
 	dir, err := os.MkdirTemp("", "live")
 	if err != nil {
 		t.Fatal(err)
 	}
 	l := liveMachine{dir}
-	declare := func(n int) {
-		if err := os.WriteFile(l.path("services.yaml"), fmt.Appendf(nil, liveServices, n), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	declare(0)
 	if err := os.WriteFile(l.path("c.toml"), fmt.Appendf(nil, liveContainerd, dir, os.Getenv("TESTUDO_LIVE_LAYERS")), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	i := &liveInit{t, l, map[string]*exec.Cmd{}}
+	i.declare(services)
 	i.start("containerd")
 	i.start("rosd")
-	t.Cleanup(func() {
-		i.kill("rosd")
-		r, err := runtime.Connect(context.Background(), l.runtime())
-		if err == nil {
-			for name := range l.shims() {
-				err = errors.Join(err, r.Remove(context.Background(), name, false))
-			}
-		}
-		i.kill("containerd")
-		if t.Failed() {
-			for _, name := range []string{"rosd", "containerd"} {
-				text, _ := os.ReadFile(l.path(name + ".log"))
-				t.Logf("%s said:\n%s", name, text[max(0, len(text)-4000):])
-			}
-		}
-		if err := errors.Join(err, l.unmount(), os.RemoveAll(dir)); err != nil {
-			t.Error(err)
-		}
-	})
-	await := func(before map[string]int, what string) (pids map[string]int) {
-		t.Helper()
-		// There is nothing to be told by: the one that would tell was killed.
-		for deadline := time.Now().Add(time.Minute); ; time.Sleep(200 * time.Millisecond) {
-			pids, err := l.converged(t.Context(), before)
-			if err == nil {
-				return pids
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("%s: %v", what, err)
-			}
+	t.Cleanup(i.end)
+	return i
+}
+
+func (i *liveInit) declare(services string) {
+	if err := os.WriteFile(i.l.path("services.yaml"), []byte(services), 0o600); err != nil {
+		i.t.Fatal(err)
+	}
+}
+
+func (i *liveInit) end() {
+	i.kill("rosd")
+	r, err := runtime.Connect(context.Background(), i.l.runtime())
+	if err == nil {
+		for name := range i.l.shims() {
+			err = errors.Join(err, r.Remove(context.Background(), name, false))
 		}
 	}
-	before := await(nil, "at first")
+	i.kill("containerd")
+	if i.t.Failed() {
+		for _, name := range []string{"rosd", "containerd"} {
+			text, _ := os.ReadFile(i.l.path(name + ".log"))
+			i.t.Logf("%s said:\n%s", name, text[max(0, len(text)-4000):])
+		}
+	}
+	if err := errors.Join(err, i.l.unmount(), os.RemoveAll(i.l.dir)); err != nil {
+		i.t.Error(err)
+	}
+}
+
+// await waits until all is as declared, with the processes of before. There is
+// nothing to be told by: the one that would tell was killed.
+func (i *liveInit) await(before map[string]int, within time.Duration, what string) (pids map[string]int) {
+	i.t.Helper()
+	for deadline := time.Now().Add(within); ; time.Sleep(200 * time.Millisecond) {
+		pids, err := i.l.converged(i.t.Context(), before)
+		if err == nil {
+			return pids
+		}
+		if time.Now().After(deadline) {
+			i.t.Fatalf("%s: %v", what, err)
+		}
+	}
+}
+
+func TestLiveKillsAtRandom(t *testing.T) {
+	i := startLive(t, fmt.Sprintf(liveServices, 0))
+	if *liveSeed == 0 {
+		*liveSeed = rand.Uint64()
+	}
+	t.Logf("-kills %d -seed %d", *liveKills, *liveSeed)
+	random := rand.New(rand.NewPCG(*liveSeed, 1))
+	before := i.await(nil, time.Minute, "at first")
 	for n := range *liveKills {
 		change := random.IntN(2) == 0
 		if change {
-			declare(n + 1)
+			i.declare(fmt.Sprintf(liveServices, n+1))
 			_ = i.c["rosd"].Process.Signal(unix.SIGHUP)
 		}
 		wait := time.Duration(random.IntN(1200)) * time.Millisecond
@@ -315,6 +328,73 @@ func TestLiveKillsAtRandom(t *testing.T) {
 		for _, victim := range victims {
 			i.start(victim)
 		}
-		await(before, fmt.Sprintf("seed %d, %d: changed %v, after %v killed %v", *liveSeed, n, change, wait, victims))
+		i.await(before, time.Minute, fmt.Sprintf("seed %d, %d: changed %v, after %v killed %v", *liveSeed, n, change, wait, victims))
 	}
+}
+
+// Many services: all start, the next rosd takes them over, and rosd stays small.
+func TestLiveManyServices(t *testing.T) {
+	declare := func(n int) string {
+		text := "services:\n"
+		for i := range n {
+			text += fmt.Sprintf("  many%d: {image: testudo/ntp, entrypoint: [/bin/sleep, '1000000'], restart: always, ulimits: {nofile: 256}, mem_limit: 16m}\n", i)
+		}
+		return text
+	}
+	const few = 10
+	i := startLive(t, declare(few))
+	before := i.await(nil, time.Minute, "a few")
+	small := i.resident()
+	i.declare(declare(*liveMany))
+	_ = i.c["rosd"].Process.Signal(unix.SIGHUP)
+	began := time.Now()
+	all := i.await(before, time.Minute+time.Duration(*liveMany)*5*time.Second, "many")
+	large := i.resident()
+	t.Logf("%d services more in %v; %d KiB resident with %d, %d KiB with %d", *liveMany-few, time.Since(began), small, few, large, *liveMany)
+	if grown := large - small; grown > 8<<10+64**liveMany {
+		t.Errorf("it has grown by %d KiB for %d services", grown, *liveMany)
+	}
+	i.kill("rosd")
+	i.start("rosd")
+	i.await(all, time.Minute, "the next rosd")
+}
+
+// resident is what the manager has in memory, in KiB.
+func (i *liveInit) resident() (kib int) {
+	i.t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", i.c["rosd"].Process.Pid))
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "VmRSS:")
+	if _, err := fmt.Sscan(rest, &kib); err != nil {
+		i.t.Fatal(err)
+	}
+	return kib
+}
+
+// A containerd that is there and does not answer stops nothing: neither what
+// runs, nor a rosd that begins meanwhile. When it answers all goes on.
+func TestLiveAContainerdThatDoesNotAnswer(t *testing.T) {
+	i := startLive(t, fmt.Sprintf(liveServices, 0))
+	before := i.await(nil, time.Minute, "at first")
+	containerd := i.c["containerd"].Process
+	if err := containerd.Signal(unix.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	defer containerd.Signal(unix.SIGCONT) // or it cannot be taken down
+	i.kill("rosd")
+	i.start("rosd")
+	time.Sleep(3 * time.Second) // in which it asks in vain
+	for name, pid := range before {
+		if name != "flighty" && unix.Kill(pid, 0) != nil {
+			t.Errorf("%s is gone", name)
+		}
+	}
+	i.declare(fmt.Sprintf(liveServices, 1))
+	_ = i.c["rosd"].Process.Signal(unix.SIGHUP)
+	if err := containerd.Signal(unix.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	i.await(before, time.Minute, "when it answers")
 }
