@@ -26,7 +26,7 @@ func testCommand(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("test", flag.ContinueOnError)
 	f.StringVar(&run, "run", "", "only the machine tests that match this `pattern`; no checks and no unit tests")
 	f.BoolVar(&quick, "quick", false, "only the checks and the unit tests: no build, no machines")
-	f.StringVar(&extra, "args", "", "`flags` of the machine tests' own, such as \"-kills 200 -seed 7\" for a long run of kills at random")
+	f.StringVar(&extra, "args", "", "`flags` of the machine tests' own, and of go test: \"-test.parallel 1\"")
 	if err := parseFlags(f, args); err != nil {
 		return err
 	}
