@@ -78,8 +78,12 @@ const (
 
 // manager reads rosd's memory with few services and with many.
 func (b *Bench) manager(ctx context.Context, s Subject, r *Result) error {
+	idle, ok := r.Figures[Processes]
+	if !ok {
+		return errors.New("how many processes run without these services is not known")
+	}
 	for figure, services := range map[Figure]int{ManagerFew: fewServices, ManagerMany: manyServices} {
-		memory, err := b.managerMemory(ctx, s, services)
+		memory, err := b.managerMemory(ctx, s, services-s.Builtin, int(idle))
 		if err != nil {
 			return fmt.Errorf("%d services: %w", services, err)
 		}
@@ -88,34 +92,27 @@ func (b *Bench) manager(ctx context.Context, s Subject, r *Result) error {
 	return nil
 }
 
-// managerMemory reads how much of rosd is in memory in a machine that runs that
-// many services: those that ship, and sleeping ones.
-func (b *Bench) managerMemory(ctx context.Context, s Subject, services int) (float64, error) {
-	added := services - s.Builtin
-	log, err := b.settled(ctx, s, added)
+// managerMemory reads how much of rosd is in memory in a machine that runs n
+// services more than it ships, and idle processes without them: each is a
+// process that sleeps, and its shim.
+func (b *Bench) managerMemory(ctx context.Context, s Subject, n, idle int) (float64, error) {
+	s.Name = fmt.Sprintf("%s-manager-%d", s.Name, n)
+	disk := filepath.Join(b.Dir, s.Name+".disk")
+	if err := b.stateDisk(ctx, disk, serviceFile(n)); err != nil {
+		return 0, fmt.Errorf("make a state disk: %w", err)
+	}
+	// A sleeping service takes 13 MiB with its shim.
+	order := fmt.Sprintf("%s bench.processes=%d bench.limit=800", s.await(), idle+2*n)
+	cfg, err := b.machine(s, b.Accel, usualMemory+16*n, order)
+	if err != nil {
+		return 0, err
+	}
+	cfg.Disks = append(cfg.Disks, qemu.Disk{Path: disk})
+	log, _, err := b.run(ctx, s, cfg)
 	if err != nil {
 		return 0, err
 	}
 	return log.resident("rosd")
-}
-
-// settled boots a machine with n more services, each of which is a
-// process and its shim, and lets it become idle when all of them run.
-func (b *Bench) settled(ctx context.Context, s Subject, n int) (Log, error) {
-	s.Name = fmt.Sprintf("%s-manager-%d", s.Name, n)
-	disk := filepath.Join(b.Dir, s.Name+".disk")
-	if err := b.stateDisk(ctx, disk, serviceFile(n)); err != nil {
-		return Log{}, fmt.Errorf("make a state disk: %w", err)
-	}
-	// A sleeping service takes 13 MiB with its shim.
-	order := fmt.Sprintf("%s bench.processes=%d bench.limit=800", s.await(), 2*(n+s.Builtin))
-	cfg, err := b.machine(s, b.Accel, usualMemory+16*n, order)
-	if err != nil {
-		return Log{}, err
-	}
-	cfg.Disks = append(cfg.Disks, qemu.Disk{Path: disk})
-	log, _, err := b.run(ctx, s, cfg)
-	return log, err
 }
 
 // withServices is a counted run with a state disk that declares n services.
