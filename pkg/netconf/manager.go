@@ -277,6 +277,9 @@ func (m *Manager) carryOut(actions []Action, problems map[string]string) bool {
 		done++
 		m.Log("%s", a)
 		m.restored(a)
+		if c, ok := a.(CreateLink); ok {
+			m.owned.made(c)
+		}
 		if t, ok := a.(SetTunnel); ok {
 			if m.owned.Tunnels == nil {
 				m.owned.Tunnels = map[int]string{}

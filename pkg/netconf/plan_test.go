@@ -217,6 +217,30 @@ func TestAChangeThatAKindCannotTakeMakesTheInterfaceAnew(t *testing.T) {
 		t.Errorf("the mode: %s", got)
 	}
 	expect(t, "and at rest", f.took(m, Changed{}), "")
+	expect(t, "it is still the service's", f.took(m, configure(t, fmt.Sprintf(text, "balance-rr", 70))), "change miimon=70 of b")
+	if got := f.took(m, configure(t, "config: disabled")); !strings.Contains(got, "remove b") {
+		t.Errorf("taken back: %s", got)
+	}
+}
+
+// The kernel's module makes bond0 by itself when the first bond is made.
+func TestABondThatTheKernelMadeByItselfIsMadeAnew(t *testing.T) {
+	m, f := machine("eth0", "eth1")
+	first := true
+	f.refuse = func(a Action) error {
+		if c, ok := a.(CreateLink); ok && first {
+			first = false
+			_ = f.create(CreateLink{Name: c.Name, Kind: "bond", Options: map[string]string{"mode": "balance-rr"}})
+			return errExists
+		}
+		return nil
+	}
+	got := f.took(m, configure(t, "ethernets: {eth0: {}, eth1: {}}\nbonds: {bond0: {interfaces: [eth0, eth1], parameters: {mode: active-backup, primary: eth1}}}"))
+	f.now = at(2) // what was refused is tried again after a second
+	m.Tick()
+	if f.named("bond0").Options["mode"] != "active-backup" || f.named("bond0").Options["primary"] != "3" || len(m.problems) > 0 {
+		t.Errorf("%+v, %v, after %s", f.named("bond0"), m.problems, got)
+	}
 }
 
 func TestVRFsHaveTheirRoutesInTheirTable(t *testing.T) {

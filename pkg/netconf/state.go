@@ -264,6 +264,16 @@ func (o *Owned) route(r RouteEntry) bool {
 	return slices.ContainsFunc(o.Routes, func(own RouteEntry) bool { return own.same(r) && own.Index == r.Index })
 }
 
+// made takes in an interface that was just made, perhaps anew under its old
+// name; its index is not known yet.
+func (o *Owned) made(c CreateLink) {
+	o.Links = slices.DeleteFunc(slices.Clone(o.Links), func(l OwnedLink) bool { return l.Name == c.Name || l.Name == c.Peer })
+	o.Links = append(o.Links, OwnedLink{Name: c.Name, Kind: c.Kind})
+	if c.Peer != "" {
+		o.Links = append(o.Links, OwnedLink{Name: c.Peer, Kind: c.Kind})
+	}
+}
+
 // Next is what is owned once want has been tried: all that is wanted, and of
 // the old what is still there. It is saved before anything is done, so that a
 // crash leaves nothing behind that nobody knows.
