@@ -91,7 +91,7 @@ testudo:
 	m.eventually(time.Minute, func() error {
 		out, err := ros.try("sudo cat /root/run /root/argv && ros service logs console")
 		if err != nil || !strings.Contains(out, "run\nword\n") || !strings.Contains(out, "all is done after ") {
-			return fmt.Errorf("%w: %s", err, out)
+			return fmt.Errorf("%v: %s", err, out)
 		}
 		return nil
 	})
@@ -115,7 +115,7 @@ testudo:
 	m.eventually(2*time.Minute, func() error {
 		out, err := ros.try("ros status --format json")
 		if err != nil || !strings.Contains(out, `"problems": []`) {
-			return fmt.Errorf("%w: %s", err, out)
+			return fmt.Errorf("%v: %s", err, out)
 		}
 		return nil
 	})
@@ -214,7 +214,7 @@ func TestTheConfigurationChangesLive(t *testing.T) {
 	first.eventually(3*time.Minute, func() error {
 		out, err := ros.try("hostname && ros config get hostname && ros config history")
 		if err != nil || !strings.HasPrefix(out, "old\nold\n") || !strings.Contains(out, "was not confirmed") {
-			return fmt.Errorf("%w: %s", err, out)
+			return fmt.Errorf("%v: %s", err, out)
 		}
 		return nil
 	})

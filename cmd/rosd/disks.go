@@ -25,8 +25,7 @@ import (
 // diskTimeout bounds the wait for disks that the configuration names.
 const diskTimeout = 10 * time.Second
 
-// setUpDisks grows the state's file system, makes those that are wanted, and
-// mounts. It is done before services start.
+// setUpDisks makes what is wanted, lets what is there grow, and mounts. It is done before services start.
 func setUpDisks(ctx context.Context, resolved *config.Resolved) (errs []error) {
 	cfg := &resolved.Config
 	var machine api.Machine
@@ -34,15 +33,15 @@ func setUpDisks(ctx context.Context, resolved *config.Resolved) (errs []error) {
 	if err := readJSON(layout.MachineRecord, &machine); err == nil && machine.StateMode == "disk" {
 		state = machine.StateDevice
 	}
+	if len(cfg.DiskSetup)+len(cfg.FSSetup)+len(cfg.Mounts) > 0 {
+		bounded, cancel := context.WithTimeout(ctx, diskTimeout)
+		awaitDisks(bounded, cfg)
+		errs = append(errs, makeFileSystems(bounded, resolved)...)
+		cancel()
+	}
 	errs = append(errs, growPartitions(cfg, state)...)
 	if state != "" && cfg.ResizeRootfs != "false" {
 		errs = append(errs, growState(state))
-	}
-	if len(cfg.DiskSetup)+len(cfg.FSSetup)+len(cfg.Mounts) > 0 {
-		ctx, cancel := context.WithTimeout(ctx, diskTimeout)
-		defer cancel()
-		awaitDisks(ctx, cfg)
-		errs = append(errs, makeFileSystems(ctx, resolved)...)
 	}
 	return append(errs, doMounts(ctx, cfg, false))
 }
@@ -184,7 +183,11 @@ func growPartitions(cfg *config.Config, state string) (errs []error) {
 			}
 			continue
 		}
-		if _, err := storage.GrowPartition(disk.Path, disk.Size, number); err != nil {
+		_, err := storage.GrowPartition(disk.Path, disk.Size, number)
+		if cfg.Growpart.Devices == nil && errors.Is(err, storage.ErrNoGPT) {
+			continue // nobody asked for it
+		}
+		if err != nil {
 			errs = append(errs, fmt.Errorf("growpart: %w", err))
 		}
 	}
@@ -199,7 +202,7 @@ func growState(node string) error {
 	}
 	for _, d := range list {
 		if d.Path == node {
-			return storage.Grow(layout.State, d.Size)
+			return storage.Grow(layout.State, d.Path, d.Size)
 		}
 	}
 	return nil

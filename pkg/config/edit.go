@@ -41,16 +41,23 @@ func MergeText(file string, text []byte, overFile string, over []byte) ([]byte, 
 	if _, err := Parse(overFile, over); err != nil {
 		return nil, err
 	}
-	docs, err := strictyaml.Parse(overFile, unmarked(over))
+	// The first line is no comment of the first key's.
+	docs, err := strictyaml.Parse(overFile, bytes.TrimPrefix(unmarked(over), []byte(Header+"\n")))
 	if err != nil {
 		return nil, err
 	}
 	if len(docs) == 0 {
 		return text, nil
 	}
-	root, errs := strictyaml.Plain(overFile, docs[0].Content[0])
-	if len(errs) > 0 {
-		return nil, errs
+	if here, err := strictyaml.Parse(file, unmarked(text)); err == nil && len(here) == 0 && len(bytes.TrimSpace(text)) <= len(Header) {
+		return over, nil // as it is, comments and all
+	}
+	root := docs[0].Content[0]
+	if leans(root) {
+		var errs strictyaml.Errors
+		if root, errs = strictyaml.Plain(overFile, root); len(errs) > 0 {
+			return nil, errs
+		}
 	}
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		key, value := root.Content[i], root.Content[i+1]
@@ -62,6 +69,11 @@ func MergeText(file string, text []byte, overFile string, over []byte) ([]byte, 
 		return nil, fmt.Errorf("merge %s: the result is not valid:\n%w", overFile, err)
 	}
 	return text, nil
+}
+
+// leans says whether a node has aliases, which mean nothing elsewhere.
+func leans(n *yaml.Node) bool {
+	return n.Kind == yaml.AliasNode || slices.ContainsFunc(n.Content, leans)
 }
 
 // change edits and checks.

@@ -135,6 +135,22 @@ func TestMergeText(t *testing.T) {
 			t.Errorf("%q is missing in\n%s", want, got)
 		}
 	}
+	if strings.Count(string(got), Header) != 1 {
+		t.Errorf("got\n%s", got)
+	}
+	more := "# why\ntimezone: UTC # here\nusers:\n  # who\n  - name: bob\n"
+	for _, text := range []string{"", "#cloud-config\n", "#cloud-config\nhostname: x\n"} {
+		got, err := MergeText("f.yaml", []byte(text), "over.yaml", []byte(more))
+		for _, want := range []string{"# why\n", "timezone: UTC # here\n", "  # who\n  - name: bob\n"} {
+			if err != nil || !strings.Contains(string(got), want) {
+				t.Errorf("%q: %q is missing in\n%s%v", text, want, got, err)
+			}
+		}
+	}
+	got, err = MergeText("f.yaml", []byte("hostname: x\n"), "over.yaml", []byte("users: [&a {name: ann}]\nuser: {<<: *a}\n"))
+	if err != nil || !strings.Contains(string(got), "user: {name: ann}") {
+		t.Errorf("got %s, %v", got, err)
+	}
 	if _, err := MergeText("f.yaml", []byte(commented), "over.yaml", []byte("hostnam: x\n")); err == nil || !strings.Contains(err.Error(), "over.yaml:1:1: hostnam: unknown key") {
 		t.Errorf("got %v", err)
 	}

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -39,9 +40,7 @@ func Devices(ctx context.Context) ([]Device, error) {
 		}
 		one.Info = info
 		if !one.InUse && info.Type == blockdev.None {
-			if one.Empty, err = d.Empty(); err != nil {
-				one.Empty = false
-			}
+			one.Empty = empty(d)
 		}
 		if info.Label == layout.StateLabel || info.Label == layout.ESPLabel {
 			one.InUse = true
@@ -49,6 +48,21 @@ func Devices(ctx context.Context) ([]Device, error) {
 		out = append(out, one)
 	}
 	return out, nil
+}
+
+// empty says whether a disk or a partition holds nothing but zeros where
+// anything could be.
+func empty(d blockdev.Device) bool {
+	if d.Partitions > 0 {
+		return false
+	}
+	f, err := d.Open()
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	nothing, err := blockdev.Empty(f, d.Size)
+	return err == nil && nothing
 }
 
 // inUse gives the nodes that are mounted or swapped to.
@@ -156,10 +170,30 @@ func (f SwapFile) make(ctx context.Context) error {
 // resizeFS is EXT4_IOC_RESIZE_FS: _IOW('f', 16, __u64) of linux/fs/ext4/ext4.h.
 const resizeFS = 0x40086610
 
+// extBlocks reads how many blocks an ext4 file system has from its superblock
+// (linux/fs/ext4/ext4.h: s_blocks_count_lo, s_blocks_count_hi).
+func extBlocks(device string) (uint64, error) {
+	f, err := os.Open(device)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	var sb [1024]byte
+	if _, err := f.ReadAt(sb[:], 1024); err != nil {
+		return 0, err
+	}
+	const incompat64 = 0x80
+	blocks := uint64(binary.LittleEndian.Uint32(sb[4:]))
+	if binary.LittleEndian.Uint32(sb[0x60:])&incompat64 != 0 {
+		blocks |= uint64(binary.LittleEndian.Uint32(sb[0x150:])) << 32
+	}
+	return blocks, nil
+}
+
 // Grow has the ext4 file system mounted on dir take the whole of its device of
 // size bytes. It is mounted all the while; one that does so already stays as it
 // is, and none becomes smaller.
-func Grow(dir string, size int64) error {
+func Grow(dir, device string, size int64) error {
 	var on unix.Statfs_t
 	if err := unix.Statfs(dir, &on); err != nil {
 		return fmt.Errorf("grow the file system of %s: %w", dir, err)
@@ -167,12 +201,18 @@ func Grow(dir string, size int64) error {
 	if on.Type != unix.EXT4_SUPER_MAGIC || on.Bsize <= 0 {
 		return nil
 	}
+	blocks := uint64(size / on.Bsize)
+	if have, err := extBlocks(device); err != nil || have >= blocks {
+		if err != nil {
+			err = fmt.Errorf("grow the file system of %s: %w", dir, err)
+		}
+		return err
+	}
 	file, err := os.Open(dir)
 	if err != nil {
 		return fmt.Errorf("grow the file system of %s: %w", dir, err)
 	}
 	defer file.Close()
-	blocks := uint64(size / on.Bsize)
 	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, file.Fd(), resizeFS, uintptr(unsafe.Pointer(&blocks))); errno != 0 {
 		return fmt.Errorf("grow the file system of %s to %d blocks: %w", dir, blocks, errno)
 	}

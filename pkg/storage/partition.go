@@ -134,6 +134,9 @@ func (t Table) writeTo(f *os.File) error {
 // leastGrowth is what is worth the trouble.
 const leastGrowth = align
 
+// ErrNoGPT is that a disk has no table in which partitions can grow.
+var ErrNoGPT = errors.New("no GPT")
+
 // GrowPartition lets the partition of a GPT take the room behind it, also while
 // it is mounted, and says whether there was any. disk is the node of its disk,
 // size that disk's in bytes, number the partition's.
@@ -160,7 +163,7 @@ func GrowPartition(disk string, size int64, number int) (grown bool, err error) 
 func growIn(f *os.File, size int64, number int) (*gpt.Partition, error) {
 	table, err := gpt.Read(f, sector, sector)
 	if err != nil {
-		return nil, fmt.Errorf("no GPT: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrNoGPT, err)
 	}
 	var part *gpt.Partition
 	for _, p := range table.Partitions {

@@ -3,6 +3,7 @@ package storage
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/diskfs/go-diskfs/partition/gpt"
 	"github.com/diskfs/go-diskfs/partition/mbr"
 
+	"github.com/testudo-os/testudo/pkg/blockdev"
 	"github.com/testudo-os/testudo/pkg/config"
 )
 
@@ -154,5 +156,41 @@ func TestParent(t *testing.T) {
 		if got != want {
 			t.Errorf("%s: got %q, want %q", part, got, want)
 		}
+	}
+}
+
+func TestTheSizeOfAFileSystemIsReadFromIt(t *testing.T) {
+	mke2fs, err := exec.LookPath("mke2fs")
+	if err != nil {
+		t.Skip("there is no mke2fs")
+	}
+	for _, features := range []string{"64bit", "^64bit"} {
+		f := image(t, 64*mib)
+		if out, err := exec.Command(mke2fs, "-q", "-F", "-t", "ext4", "-b", "1024", "-O", features, f.Name()).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		if got, err := extBlocks(f.Name()); err != nil || got != 64*1024 {
+			t.Errorf("%s: got %d, %v", features, got, err)
+		}
+	}
+}
+
+// A part that was just made is one to put a file system on.
+func TestAPartitionOfZerosIsEmptyAndADiskWithPartsIsNot(t *testing.T) {
+	f := image(t, 8*mib)
+	d := blockdev.Device{Path: f.Name(), Size: 8 * mib, Partition: true}
+	if !empty(d) {
+		t.Error("zeros are data")
+	}
+	whole := d
+	whole.Partition, whole.Partitions = false, 1
+	if empty(whole) {
+		t.Error("a disk with partitions is empty")
+	}
+	if _, err := f.WriteAt([]byte("data"), 4096); err != nil {
+		t.Fatal(err)
+	}
+	if empty(d) {
+		t.Error("data is nothing")
 	}
 }
