@@ -22,9 +22,6 @@ type Resolved struct {
 	Refused []string `json:"refused,omitempty"`
 	Config  Config   `json:"config"`
 	Scripts []Script `json:"scripts,omitempty"` // of user data and vendor data
-	// NetworkConfig is what the datasource says of the network: cloud-init's
-	// version 1 or 2, YAML or JSON.
-	NetworkConfig []byte `json:"network_config,omitempty"`
 
 	// Own is Config without what is built in and what the vendor says.
 	Own Config `json:"-"`

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,14 +17,33 @@ import (
 // registry is where images come from: slowly, or not at all.
 type registry struct {
 	takes time.Duration
+
+	mu    sync.Mutex
 	err   error
 	asked int
 	again bool // of the last time
 }
 
+// seen says how often it was asked, and how the last time.
+func (r *registry) seen() (asked int, again bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.asked, r.again
+}
+
+// answer has it answer with err from now on.
+func (r *registry) answer(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.err = err
+}
+
 func (r *registry) bring(ctx context.Context, svc *service.Service, again bool, progress func(done, total int64)) error {
+	r.mu.Lock()
 	r.asked++
 	r.again = again
+	err := r.err
+	r.mu.Unlock()
 	progress(0, 4<<20)
 	for range 4 {
 		select {
@@ -33,7 +53,7 @@ func (r *registry) bring(ctx context.Context, svc *service.Service, again bool, 
 		}
 		progress(3<<20, 4<<20)
 	}
-	return r.err
+	return err
 }
 
 func supervisePulls(t *testing.T, f *machine, from *registry, records string, services ...service.Service) *running {
@@ -62,15 +82,15 @@ func TestAnImageThatIsNotHereIsFetchedAndHoldsUpNobody(t *testing.T) {
 		m.want("other", api.StateRunning, "")
 		time.Sleep(6 * time.Second)
 		m.want("web", api.StateRunning, "")
-		if from.asked != 1 || from.again {
-			t.Errorf("%+v", from)
+		if asked, again := from.seen(); asked != 1 || again {
+			t.Errorf("asked %d times, again: %v", asked, again)
 		}
 		// One that only crashed asks for what is here.
 		f.die("web", 1, "")
 		time.Sleep(10 * time.Second)
 		m.want("web", api.StateRunning, "")
-		if from.asked != 2 || !from.again {
-			t.Errorf("after a crash: %+v", from)
+		if asked, again := from.seen(); asked != 2 || !again {
+			t.Errorf("after a crash: asked %d times, again: %v", asked, again)
 		}
 	})
 }
@@ -82,10 +102,11 @@ func TestARegistryThatIsAwayIsTriedAgainForAsLongAsItTakes(t *testing.T) {
 		defer m.end()
 		time.Sleep(time.Hour)
 		m.want("web", api.StateBackoff, "no route to host, next try in")
-		if row := m.get("web"); row.Failures != 0 || from.asked < 100 || from.asked > 200 {
-			t.Errorf("%+v after %d tries", row, from.asked)
+		asked, _ := from.seen()
+		if row := m.get("web"); row.Failures != 0 || asked < 100 || asked > 200 {
+			t.Errorf("%+v after %d tries", row, asked)
 		}
-		from.err = nil
+		from.answer(nil)
 		time.Sleep(time.Minute)
 		m.want("web", api.StateRunning, "")
 		wantDone(t, f, "start web")

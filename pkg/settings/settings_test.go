@@ -264,13 +264,13 @@ func TestPartsOfUserData(t *testing.T) {
 		return []byte(text)
 	}
 	m.sources(source{data: &datasource.Data{
-		Source: "seed", Meta: datasource.Meta{InstanceID: "i"}, NetworkConfig: []byte("version: 2"),
+		Source: "seed", Meta: datasource.Meta{InstanceID: "i"}, NetworkConfig: []byte("version: 2\nethernets: {eth0: {dhcp4: true}}"),
 		UserData:   archive("#cloud-config\nhostname: one\ntimezone: UTC", "#!/bin/sh\necho script", "#cloud-config\nhostname: two", "#cloud-boothook\necho hook"),
 		VendorData: archive("#cloud-config\nhostname: vendor\nruncmd: [a]", "#cloud-config\npackage_upgrade: [{}", "#!/bin/sh\necho vendor"),
 	}})
 	r := m.load()
-	if string(r.NetworkConfig) != "version: 2" {
-		t.Errorf("network: got %q", r.NetworkConfig)
+	if r.Config.Network == nil || len(r.Config.Network.Ethernets) != 1 {
+		t.Errorf("network: got %+v", r.Config.Network)
 	}
 	if r.Config.Hostname != "two" || r.Config.Timezone != "UTC" || len(r.Config.Runcmd) != 1 {
 		t.Errorf("got %s", &r.Config)
@@ -358,5 +358,17 @@ func TestWhatIsBuiltInIsNotTheMachinesOwn(t *testing.T) {
 	}
 	if r.Above.Hostname != "kernel" || r.Above.Timezone != "" {
 		t.Errorf("above the file: %s", &r.Above)
+	}
+}
+
+func TestANetworkThatIsDescribedBadlyIsLeftOut(t *testing.T) {
+	m := newMachine(t)
+	m.sources(source{data: &datasource.Data{
+		Source: "seed", Meta: datasource.Meta{InstanceID: "i", Hostname: "box"}, NetworkConfig: []byte("version: 2\nethernet: {}\n"),
+	}})
+	r := m.load()
+	problems(t, r, `seed network-config:2:1: ethernet: unknown key (did you mean "ethernets"?)`)
+	if r.Config.Network != nil || r.Config.Hostname != "box" {
+		t.Errorf("got %+v", r.Config)
 	}
 }

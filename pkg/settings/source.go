@@ -12,6 +12,7 @@ import (
 	"github.com/testudo-os/testudo/pkg/datasource/find"
 	"github.com/testudo-os/testudo/pkg/datasource/host"
 	"github.com/testudo-os/testudo/pkg/layout"
+	"github.com/testudo-os/testudo/pkg/netplan"
 )
 
 // Sources makes the Finder of the machine we run on. What it watches ends with
@@ -66,7 +67,6 @@ func (l *loader) datasource(context.Context) (meta, user *config.Config) {
 		return nil, nil
 	}
 	l.resolved.Datasource, l.resolved.InstanceID = d.Source, d.Meta.InstanceID
-	l.resolved.NetworkConfig = d.NetworkConfig
 	if found.Kept {
 		l.resolved.Datasource += ", kept copy"
 	}
@@ -98,6 +98,15 @@ func (l *loader) meta(d *datasource.Data) *config.Config {
 	for _, key := range d.Meta.PublicKeys {
 		if valid("public-keys", &config.Config{SSHAuthorizedKeys: []string{key}}) {
 			meta.SSHAuthorizedKeys = append(meta.SSHAuthorizedKeys, key)
+		}
+	}
+	if len(d.NetworkConfig) > 0 {
+		// A network that is described badly is better than none: DHCP on every card.
+		network, err := netplan.Parse(d.Source+" network-config", d.NetworkConfig)
+		if err != nil {
+			l.problem("%v; it is left out", err)
+		} else {
+			meta.Network = network
 		}
 	}
 	return meta
