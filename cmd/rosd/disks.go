@@ -18,6 +18,7 @@ import (
 	"github.com/testudo-os/testudo/pkg/blockdev"
 	"github.com/testudo-os/testudo/pkg/config"
 	"github.com/testudo-os/testudo/pkg/datasource"
+	"github.com/testudo-os/testudo/pkg/growpart"
 	"github.com/testudo-os/testudo/pkg/layout"
 	"github.com/testudo-os/testudo/pkg/storage"
 )
@@ -187,8 +188,8 @@ func growPartitions(cfg *config.Config, state string) (errs []error) {
 			}
 			continue
 		}
-		_, err := storage.GrowPartition(disk.Path, disk.Size, number)
-		if cfg.Growpart.Devices == nil && errors.Is(err, storage.ErrNoGPT) {
+		_, err := growpart.Grow(disk.Path, disk.Size, disk.Block, number)
+		if cfg.Growpart.Devices == nil && errors.Is(err, growpart.ErrNoGPT) {
 			continue // nobody asked for it
 		}
 		if err != nil {

@@ -77,14 +77,6 @@ func TestProbe(t *testing.T) {
 		{"ext4 with a journal to replay is not clean", ext("S", func(sb []byte) { le.PutUint32(sb[0x60:], 4) }), Info{Type: Ext, Label: "S", UUID: id}},
 		{"ext4 with orphaned inodes is not clean", ext("S", func(sb []byte) { le.PutUint32(sb[0xe8:], 12) }), Info{Type: Ext, Label: "S", UUID: id}},
 		{"ext4 whose count of mounts is used up is not clean", ext("S", func(sb []byte) { le.PutUint16(sb[0x34:], 20); le.PutUint16(sb[0x36:], 20) }), Info{Type: Ext, Label: "S", UUID: id}},
-		{"ext4 says how large it is", ext("S", func(sb []byte) { le.PutUint32(sb[4:], 1000); le.PutUint32(sb[0x18:], 2) }),
-			Info{Type: Ext, Label: "S", UUID: id, Clean: true, Size: 4096000}},
-		{"ext4 of more than 16 TiB", ext("S", func(sb []byte) {
-			le.PutUint32(sb[0x60:], 0x80)
-			le.PutUint32(sb[0x150:], 1)
-			le.PutUint32(sb[0x18:], 2)
-		}),
-			Info{Type: Ext, Label: "S", UUID: id, Clean: true, Size: 16 << 40}},
 		{"FAT32 has a serial number for a UUID", fat("FAT32   ", "TESTUDO_ESP"), Info{Type: VFAT, Label: "TESTUDO_ESP", UUID: "1234-ABCD"}},
 		{"FAT16 keeps them elsewhere", fat("FAT16   ", "CIDATA     "), Info{Type: VFAT, Label: "CIDATA", UUID: "1234-ABCD"}},
 		{"FAT12 with no name has no label", fat("FAT12   ", "NO NAME    "), Info{Type: VFAT, UUID: "1234-ABCD"}},

@@ -20,6 +20,9 @@ type Device struct {
 	ReadOnly   bool
 	Partition  bool   // part of a disk
 	PartName   string // a partition's name in a GPT
+	Disk       string // a partition's disk: vda
+	Number     int    // a partition's, from 1
+	Block      int    // bytes of a whole disk's logical block
 	Partitions int    // how many parts a whole disk has
 	Held       bool   // a dm or md device is built on it
 }
@@ -59,7 +62,7 @@ func (r Roots) List() ([]Device, error) {
 				continue
 			}
 			p := r.device(filepath.Join(dir, part.Name()), part.Name())
-			p.Partition = true
+			p.Partition, p.Disk = true, name
 			d.Partitions++
 			if p.Size > 0 {
 				out = append(out, p)
@@ -93,6 +96,14 @@ func (r Roots) device(dir, name string) Device {
 	if err != nil || sectors < 0 || sectors > 1<<53 {
 		sectors = 0
 	}
+	number, err := strconv.Atoi(attr("partition"))
+	if err != nil {
+		number = 0
+	}
+	block, err := strconv.Atoi(attr("queue/logical_block_size"))
+	if err != nil || block < 512 || block > 64<<10 || block&(block-1) != 0 {
+		block = 512
+	}
 	uevent := attr("uevent")
 	holders, err := os.ReadDir(filepath.Join(dir, "holders"))
 	return Device{
@@ -102,6 +113,8 @@ func (r Roots) device(dir, name string) Device {
 		ReadOnly: attr("ro") == "1",
 		Held:     err == nil && len(holders) > 0,
 		PartName: partName(uevent),
+		Number:   number,
+		Block:    block,
 	}
 }
 

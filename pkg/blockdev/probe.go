@@ -44,7 +44,6 @@ type Info struct {
 	// Clean is for ext4: unmounted in order, no error noted, no journal to
 	// replay and no check due, so that e2fsck -p would do nothing.
 	Clean bool
-	Size  int64 // of the file system in bytes; ext4 only
 }
 
 // Probe reads the superblocks in r. Only a failure to read at all is an
@@ -129,7 +128,6 @@ func probeExt(head []byte) (Info, bool) {
 	const (
 		stateValid, stateError = 1, 2
 		incompatRecover        = 4
-		incompat64Bit          = 0x80
 	)
 	state := binary.LittleEndian.Uint16(sb[0x3a:])
 	mounts, maxMounts := binary.LittleEndian.Uint16(sb[0x34:]), int16(binary.LittleEndian.Uint16(sb[0x36:]))
@@ -137,17 +135,8 @@ func probeExt(head []byte) (Info, bool) {
 	recoverJournal := binary.LittleEndian.Uint32(sb[0x60:])&incompatRecover != 0
 	orphans := binary.LittleEndian.Uint32(sb[0xe8:])
 	due := maxMounts > 0 && mounts >= uint16(maxMounts) || interval != 0
-	blocks := uint64(binary.LittleEndian.Uint32(sb[4:]))
-	if binary.LittleEndian.Uint32(sb[0x60:])&incompat64Bit != 0 {
-		blocks |= uint64(binary.LittleEndian.Uint32(sb[0x150:])) << 32
-	}
-	size := int64(0)
-	if shift := 10 + binary.LittleEndian.Uint32(sb[0x18:]); shift <= 16 && blocks < 1<<46 {
-		size = int64(blocks << shift)
-	}
 	return Info{
 		Type:  Ext,
-		Size:  size,
 		Label: text(sb[0x78:0x88]),
 		UUID:  uuid(sb[0x68:0x78]),
 		Clean: state&stateValid != 0 && state&stateError == 0 && !recoverJournal && orphans == 0 && !due,

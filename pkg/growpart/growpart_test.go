@@ -1,140 +1,110 @@
 package growpart
 
 import (
+	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
-	"strconv"
 	"testing"
 
 	"github.com/diskfs/go-diskfs/partition/gpt"
 )
 
-const mebibyte = 1 << 20
+const sector = 512
 
-// disk is a file with a GPT of two partitions, made for size and then
-// enlarged, and the sysfs that a kernel would show of it.
-func disk(t *testing.T, made, now int64, second gpt.Partition) Host {
+// disk is a file with a GPT made for a disk of before bytes, which has since
+// become one of after. Partitions are in mebibytes.
+func disk(t *testing.T, before, after int64, parts ...[2]uint64) string {
 	t.Helper()
-	h := Host{Sys: t.TempDir(), Dev: t.TempDir()}
-	f, err := os.Create(filepath.Join(h.Dev, "vda"))
+	file := filepath.Join(t.TempDir(), "disk")
+	f, err := os.Create(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if err := f.Truncate(made); err != nil {
+	if err := f.Truncate(before); err != nil {
 		t.Fatal(err)
 	}
-	table := gpt.Table{LogicalSectorSize: 512, PhysicalSectorSize: 512, ProtectiveMBR: true, Partitions: []*gpt.Partition{
-		{Index: 1, Start: 2048, End: 2048 + 2047, Type: gpt.EFISystemPartition, Name: "one"},
-		&second,
-	}}
-	if err := table.Write(f, made); err != nil {
+	table := gpt.Table{LogicalSectorSize: sector, PhysicalSectorSize: sector, ProtectiveMBR: true}
+	for i, p := range parts {
+		table.Partitions = append(table.Partitions, &gpt.Partition{
+			Index: i + 1, Type: gpt.LinuxFilesystem, Name: "part", Start: p[0] * mebibyte / sector, End: p[1]*mebibyte/sector - 1,
+		})
+	}
+	if err := table.Write(f, before); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Truncate(now); err != nil {
+	if err := f.Truncate(after); err != nil {
 		t.Fatal(err)
 	}
-	dir := filepath.Join(h.Sys, "devices/vda")
-	for name, value := range map[string]uint64{
-		"size": uint64(now / 512), "queue/logical_block_size": 512,
-		"vda2/partition": 2, "vda2/start": second.Start, "vda2/size": second.End - second.Start + 1,
-		"vda1/partition": 1, "vda1/start": 2048, "vda1/size": 2048,
-	} {
-		file := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(strconv.FormatUint(value, 10)+"\n"), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.MkdirAll(filepath.Join(h.Sys, "class/block"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"vda1", "vda2"} {
-		if err := os.Symlink(filepath.Join(dir, name), filepath.Join(h.Sys, "class/block", name)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return h
+	return file
 }
 
-func read(t *testing.T, h Host) *gpt.Table {
-	t.Helper()
-	f, err := os.Open(filepath.Join(h.Dev, "vda"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	table, err := gpt.Read(f, 512, 512)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return table
-}
-
-func second() gpt.Partition {
-	return gpt.Partition{Index: 2, Start: 4096, End: 4096 + 64*2048 - 1, Type: gpt.LinuxFilesystem, Name: "two"}
-}
-
-func TestTheLastPartitionTakesInWhatTheDiskGot(t *testing.T) {
-	h := disk(t, 67*mebibyte, 500*mebibyte+512, second())
-	// The file is no disk, so the kernel cannot be told: the table is what counts.
-	if _, err := h.Grow("vda2"); err == nil {
-		t.Error("a file took BLKPG")
-	}
-	table := read(t, h)
-	if len(table.Partitions) != 2 {
-		t.Fatalf("%d partitions", len(table.Partitions))
-	}
-	got := table.Partitions[1]
-	if got.Start != 4096 || got.End != 499*2048-1 || got.Name != "two" {
-		t.Errorf("the partition is now %d to %d, %s", got.Start, got.End, got.Name)
-	}
-	f, err := os.Open(filepath.Join(h.Dev, "vda"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if err := table.Verify(f, 500*mebibyte+512); err != nil {
-		t.Errorf("the copy at the end: %v", err)
-	}
-}
-
-func TestWhatCannotGrowIsLeftAlone(t *testing.T) {
-	for name, c := range map[string]struct {
-		host Host
-		part string
+func TestAPartitionTakesInTheRoomBehindIt(t *testing.T) {
+	const before, after = 22 * mebibyte, 42*mebibyte + 512
+	for _, tt := range []struct {
+		name   string
+		parts  [][2]uint64
+		number int
+		want   int64 // MiB; 0: stays
 	}{
-		"nothing to gain": {disk(t, 67*mebibyte, 70*mebibyte, second()), "vda2"},
-		"not the last":    {disk(t, 67*mebibyte, 500*mebibyte, second()), "vda1"},
+		{"the last one, on a disk that became larger", [][2]uint64{{1, 11}, {11, 21}}, 2, 30},
+		{"one with room before the next", [][2]uint64{{1, 5}, {10, 21}}, 1, 9},
+		{"one with none", [][2]uint64{{1, 11}, {11, 21}}, 1, 0},
 	} {
-		before, err := os.ReadFile(filepath.Join(c.host.Dev, "vda"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if size, err := c.host.Grow(c.part); size != 0 || err != nil {
-			t.Errorf("%s: %d, %v", name, size, err)
-		}
-		after, err := os.ReadFile(filepath.Join(c.host.Dev, "vda"))
-		if err != nil || string(after) != string(before) {
-			t.Errorf("%s: the disk has changed (%v)", name, err)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			file := disk(t, before, after, tt.parts...)
+			old, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := Grow(file, after, sector, tt.number)
+			// A file is no disk, so the kernel cannot be told; the table counts.
+			if got != tt.want*mebibyte || (err == nil) != (tt.want == 0) {
+				t.Fatalf("%d MiB, %v", got/mebibyte, err)
+			}
+			if tt.want == 0 {
+				if now, err := os.ReadFile(file); err != nil || !bytes.Equal(now, old) {
+					t.Errorf("the disk has changed (%v)", err)
+				}
+				return
+			}
+			f, err := os.Open(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			table, err := gpt.Read(f, sector, sector)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := table.Verify(f, after); err != nil {
+				t.Errorf("the copy at the end: %v", err)
+			}
+			p := table.Partitions[tt.number-1]
+			if p.Start != tt.parts[tt.number-1][0]*mebibyte/sector || int64(p.Size) != tt.want*mebibyte || p.Name != "part" {
+				t.Errorf("the partition: %+v", p)
+			}
+			if again, err := Grow(file, after, sector, tt.number); again != 0 || err != nil {
+				t.Errorf("a second time: %d, %v", again, err)
+			}
+		})
 	}
 }
 
-func TestADiskWithoutATableIsLeftAlone(t *testing.T) {
-	h := disk(t, 67*mebibyte, 500*mebibyte, second())
-	if err := os.WriteFile(filepath.Join(h.Dev, "vda"), make([]byte, 1<<20), 0o644); err != nil {
+func TestWhatCannotGrowIsAnError(t *testing.T) {
+	const size = 52 * mebibyte
+	if _, err := Grow(disk(t, size, size, [2]uint64{1, 51}), size, sector, 7); err == nil {
+		t.Error("a partition that is not there")
+	}
+	file := filepath.Join(t.TempDir(), "empty")
+	if err := os.WriteFile(file, make([]byte, mebibyte), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if size, err := h.Grow("vda2"); size != 0 || err != nil {
-		t.Errorf("%d, %v", size, err)
+	if _, err := Grow(file, mebibyte, sector, 1); !errors.Is(err, ErrNoGPT) {
+		t.Errorf("a disk without a table: %v", err)
 	}
-}
-
-func TestAPartitionThatIsNotThereIsAnError(t *testing.T) {
-	if _, err := (Host{Sys: t.TempDir(), Dev: t.TempDir()}).Grow("vda9"); err == nil {
-		t.Error("no error")
+	if _, err := Grow("/nonesuch", mebibyte, sector, 1); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a disk that is not there: %v", err)
 	}
 }

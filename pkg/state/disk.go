@@ -48,8 +48,6 @@ type Edge interface {
 	// Grow gives the last partition of a disk the room behind it, and its new
 	// size in bytes, or 0 when there was nothing to do.
 	Grow(blockdev.Device) (int64, error)
-	// Resize makes a mounted ext4 as large as size bytes.
-	Resize(dir string, size int64) error
 	// Run gives a program's exit status and output.
 	Run(ctx context.Context, path string, args ...string) (status int, output string, err error)
 	Mount(source, target, fstype string, flags uintptr, data string) error
@@ -88,7 +86,6 @@ func Attach(ctx context.Context, edge Edge, request Request) Result {
 		return r.readOnly(device, fmt.Sprintf("mount %s: %v", device.Path, err))
 	}
 	r.result.Mode = ModeDisk
-	r.fill(device)
 	r.measure()
 	return r.result
 }
@@ -125,7 +122,6 @@ func (r *attachment) find(ctx context.Context) (blockdev.Found, bool) {
 		r.warn("%s are all labelled %s: the first one is used", strings.Join(names, ", "), layout.StateLabel)
 		fallthrough
 	case len(found) == 1:
-		found[0].Device = r.grow(found[0].Device)
 		return found[0], true
 	}
 	r.because("no disk is labelled %s", layout.StateLabel)
@@ -164,11 +160,9 @@ func (r *attachment) newPartition() (blockdev.Device, bool) {
 	return blockdev.Device{}, false
 }
 
-// grow gives a partition the room behind it.
+// grow gives a partition the room behind it, so that its file system is made
+// for that. Those that have a file system are rosd's to grow (growpart).
 func (r *attachment) grow(d blockdev.Device) blockdev.Device {
-	if !d.Partition || d.ReadOnly {
-		return d
-	}
 	size, err := r.edge.Grow(d)
 	if err != nil {
 		r.warn("%v", err)
@@ -177,22 +171,6 @@ func (r *attachment) grow(d blockdev.Device) blockdev.Device {
 		d.Size = size
 	}
 	return d
-}
-
-// worthwhile is how much larger than its file system a device must be for the
-// file system to be enlarged.
-const worthwhile = 16 << 20
-
-// fill lets the mounted file system take in all of its device.
-func (r *attachment) fill(d blockdev.Found) {
-	if d.Info.Size == 0 || d.Size-d.Info.Size < worthwhile {
-		return
-	}
-	if err := r.edge.Resize(layout.State, d.Size); err != nil {
-		r.warn("enlarge the file system on %s: %v", d.Path, err)
-		return
-	}
-	r.because("the file system on %s has grown from %d to %d MiB", d.Path, d.Info.Size>>20, d.Size>>20)
 }
 
 // emptyDisk picks the first wholly empty disk, or the one that was asked for

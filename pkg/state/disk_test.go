@@ -59,12 +59,6 @@ func (m *machine) Grow(d blockdev.Device) (int64, error) {
 	return m.room[d.Name], nil
 }
 
-func (m *machine) Resize(dir string, size int64) error {
-	what := fmt.Sprintf("resize %s %d", dir, size>>20)
-	m.did = append(m.did, what)
-	return m.refuse[what]
-}
-
 func (m *machine) Run(_ context.Context, path string, args ...string) (int, string, error) {
 	line := path + " " + strings.Join(args, " ")
 	if strings.Contains(path, "mke2fs") {
@@ -231,15 +225,6 @@ func TestAttach(t *testing.T) {
 			machine: machine{disks: []blockdev.Found{disk("/dev/vda2", func(f *blockdev.Found) { f.Partition = true; f.Info = blockdev.Info{} })}, blank: map[string]bool{"/dev/vda2": true}},
 			request: Request{Autoformat: "true"},
 			did:     []string{"mount tmpfs /state"}, mode: ModeRAM, reason: "none is empty",
-		}, {
-			name:    "a disk that was enlarged is used whole",
-			machine: machine{disks: []blockdev.Found{disk("/dev/vda2", func(f *blockdev.Found) { partition(f); f.Info.Size = 1 << 30 })}, room: map[string]int64{"vda2": 2 << 30}},
-			did:     []string{"grow /dev/vda2", "mount /dev/vda2 /state", "resize /state 2048"}, mode: ModeDisk, device: "/dev/vda2", reason: "has grown from 1024 to 2048 MiB",
-		}, {
-			name: "a file system that cannot grow is used as it is",
-			machine: machine{disks: []blockdev.Found{disk("/dev/vda", func(f *blockdev.Found) { f.Info.Size = 1 << 29 })},
-				refuse: map[string]error{"resize /state 1024": unix.EPERM}},
-			did: []string{"mount /dev/vda /state", "resize /state 1024"}, mode: ModeDisk, device: "/dev/vda", warning: "enlarge the file system on /dev/vda",
 		},
 	}
 	for _, tt := range tests {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"unsafe"
 
 	"github.com/testudo-os/testudo/pkg/blockdev"
 	"github.com/testudo-os/testudo/pkg/growpart"
@@ -29,29 +28,17 @@ func (Host) Disks() ([]blockdev.Device, error) { return blockdev.Host().List() }
 func (Host) Empty(d blockdev.Device) (bool, error) { return d.Empty() }
 
 // Grow gives a partition the room behind it.
-func (Host) Grow(d blockdev.Device) (int64, error) {
-	return growpart.Host{Sys: "/sys", Dev: "/dev"}.Grow(d.Name)
-}
-
-// resizeFS is EXT4_IOC_RESIZE_FS of the kernel's fs/ext4/ext4.h.
-const resizeFS = 0x40086610
-
-// Resize makes the ext4 that is mounted on dir size bytes large.
-func (Host) Resize(dir string, size int64) error {
-	f, err := os.Open(dir)
+func (h Host) Grow(d blockdev.Device) (int64, error) {
+	disks, err := h.Disks()
 	if err != nil {
-		return err
+		return 0, err
 	}
-	defer f.Close()
-	var st unix.Statfs_t
-	if err := unix.Fstatfs(int(f.Fd()), &st); err != nil {
-		return err
+	for _, disk := range disks {
+		if disk.Name == d.Disk {
+			return growpart.Grow(disk.Path, disk.Size, disk.Block, d.Number)
+		}
 	}
-	blocks := uint64(size / st.Bsize)
-	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), resizeFS, uintptr(unsafe.Pointer(&blocks))); errno != 0 {
-		return errno
-	}
-	return nil
+	return 0, fmt.Errorf("grow partition %s: its disk %q is not there", d.Path, d.Disk)
 }
 
 // Run runs a program.

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unsafe"
 
 	"github.com/diskfs/go-diskfs/partition/gpt"
 	"github.com/diskfs/go-diskfs/partition/mbr"
@@ -129,84 +128,6 @@ func (t Table) writeTo(f *os.File) error {
 		table.Partitions = append(table.Partitions, &mbr.Partition{Index: i + 1, Start: uint32(p.Start / sector), Size: uint32(p.Size / sector), Type: kind})
 	}
 	return table.Write(f, t.Size)
-}
-
-// leastGrowth is what is worth the trouble.
-const leastGrowth = align
-
-// ErrNoGPT is that a disk has no table in which partitions can grow.
-var ErrNoGPT = errors.New("no GPT")
-
-// GrowPartition lets the partition of a GPT take the room behind it, also while
-// it is mounted, and says whether there was any. disk is the node of its disk,
-// size that disk's in bytes, number the partition's.
-func GrowPartition(disk string, size int64, number int) (grown bool, err error) {
-	f, err := os.OpenFile(disk, os.O_RDWR|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return false, fmt.Errorf("grow partition %d of %s: %w", number, disk, err)
-	}
-	defer f.Close()
-	part, err := growIn(f, size, number)
-	if err != nil || part == nil {
-		if err != nil {
-			err = fmt.Errorf("grow partition %d of %s: %w", number, disk, err)
-		}
-		return false, err
-	}
-	if err := resizePartition(f, number, part); err != nil {
-		return true, fmt.Errorf("grow partition %d of %s: the kernel takes it at the next boot: %w", number, disk, err)
-	}
-	return true, nil
-}
-
-// growIn changes the table; nil when there is no room.
-func growIn(f *os.File, size int64, number int) (*gpt.Partition, error) {
-	table, err := gpt.Read(f, sector, sector)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNoGPT, err)
-	}
-	var part *gpt.Partition
-	for _, p := range table.Partitions {
-		if p.Type != gpt.Unused && p.Index == number {
-			part = p
-		}
-	}
-	if part == nil {
-		return nil, errors.New("there is no such partition")
-	}
-	table.Resize(uint64(size))
-	end := table.LastDataSector()
-	for _, p := range table.Partitions {
-		if p.Type != gpt.Unused && p.Start > part.Start {
-			end = min(end, p.Start-1)
-		}
-	}
-	end -= (end + 1) % (align / sector)
-	if end <= part.End || (end-part.End)*sector < leastGrowth {
-		return nil, nil
-	}
-	part.Expand(end - part.End)
-	return part, errors.Join(table.Write(f, size), f.Sync())
-}
-
-// resizePartition is BLKPG (linux/blkpg.h).
-func resizePartition(f *os.File, number int, p *gpt.Partition) error {
-	const resize = 3 // BLKPG_RESIZE_PARTITION
-	what := struct {
-		start, length int64
-		number        int32
-		names         [128]byte
-		_             [4]byte
-	}{start: int64(p.Start) * sector, length: int64(p.Size), number: int32(number)}
-	arg := struct {
-		op, flags, length int32
-		_                 int32
-		data              unsafe.Pointer
-	}{op: resize, length: int32(unsafe.Sizeof(what)), data: unsafe.Pointer(&what)}
-	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), unix.BLKPG, uintptr(unsafe.Pointer(&arg))); errno != 0 {
-		return errno
-	}
-	return nil
 }
 
 // Parent gives the disk of a partition and its number.

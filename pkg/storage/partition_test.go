@@ -102,50 +102,6 @@ func TestATableIsWrittenAsOthersReadIt(t *testing.T) {
 	}
 }
 
-func TestAPartitionTakesTheRoomBehindIt(t *testing.T) {
-	const before, after = 102 * mib, 202 * mib
-	for _, tt := range []struct {
-		name   string
-		parts  config.DiskLayout
-		number int
-		want   uint64 // MiB; 0: stays
-	}{
-		{"the last one, on a disk that became larger", config.DiskLayout{{Percent: 50}, {Percent: 50}}, 2, 150},
-		{"one with room before the next", config.DiskLayout{{Percent: 100}}, 1, 200},
-		{"one with none", config.DiskLayout{{Percent: 50}, {Percent: 50}}, 1, 0},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			f := image(t, before)
-			if err := (Table{Size: before, Type: "gpt", Parts: divide(before, tt.parts)}).writeTo(f); err != nil {
-				t.Fatal(err)
-			}
-			if err := f.Truncate(after); err != nil {
-				t.Fatal(err)
-			}
-			p, err := growIn(f, after, tt.number)
-			if err != nil || (p == nil) != (tt.want == 0) || p != nil && p.Size != tt.want*mib {
-				t.Fatalf("got %+v, %v; want %d MiB", p, err, tt.want)
-			}
-			if p == nil {
-				return
-			}
-			table, err := gpt.Read(f, sector, sector)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := table.Verify(f, after); err != nil {
-				t.Error(err)
-			}
-			if p, err := growIn(f, after, tt.number); err != nil || p != nil {
-				t.Errorf("a second time: %+v, %v", p, err)
-			}
-		})
-	}
-	if _, err := growIn(image(t, before), before, 1); err == nil {
-		t.Error("a disk without a table")
-	}
-}
-
 func TestParent(t *testing.T) {
 	for part, want := range map[string]string{"/dev/vdd2": "/dev/vdd 2", "/dev/nvme0n1p1": "/dev/nvme0n1 1", "/dev/vdd": "", "/dev/vdz1": ""} {
 		devices := append(disks(), device("nvme0n1", "", ""))
