@@ -205,6 +205,11 @@ var bootCounts sync.Map
 
 // end kills a machine that still runs and scans its log.
 func (m *machine) end() {
+	select {
+	case <-m.Done():
+		m.t.Logf("the machine ended by itself: %s", m.Ending())
+	default:
+	}
 	if err := m.Kill(); err != nil {
 		m.t.Error(err)
 	}

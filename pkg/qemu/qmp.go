@@ -20,6 +20,7 @@ type QMP struct {
 
 	eventMu sync.Mutex
 	events  map[string]chan struct{} // closed when the event has come
+	ending  string                   // why QEMU ends, see VM.Ending
 }
 
 type qmpReply struct {
@@ -27,6 +28,7 @@ type qmpReply struct {
 	Error  *QMPError       `json:"error"`
 	ID     int             `json:"id"`
 	Event  string          `json:"event"`
+	Data   json.RawMessage `json:"data"` // of an event
 	QMP    json.RawMessage `json:"QMP"`
 }
 
@@ -61,7 +63,7 @@ func (q *QMP) read() {
 			return
 		}
 		if r.Event != "" {
-			q.signal(r.Event)
+			q.signal(r.Event, r.Data)
 			continue
 		}
 		q.replies <- r
@@ -138,9 +140,20 @@ func (q *QMP) event(name string) chan struct{} {
 	return ch
 }
 
-func (q *QMP) signal(name string) {
+// shutdown is the event that QEMU sends when the machine ends.
+const shutdown = "SHUTDOWN"
+
+func (q *QMP) signal(name string, data json.RawMessage) {
 	q.eventMu.Lock()
 	defer q.eventMu.Unlock()
+	if name == shutdown {
+		var why struct {
+			Reason string `json:"reason"`
+		}
+		if err := json.Unmarshal(data, &why); err == nil {
+			q.ending = why.Reason
+		}
+	}
 	ch := q.event(name)
 	select {
 	case <-ch:

@@ -76,3 +76,16 @@ func TestACallEndsWhenQEMUDoes(t *testing.T) {
 		t.Error("no error")
 	}
 }
+
+func TestWhyAMachineEndsIsKept(t *testing.T) {
+	q, err := newQMP(t.Context(), fakeQEMU(t, `{"event": "SHUTDOWN", "data": {"guest": true, "reason": "guest-reset"}}`+"\n"+`{"return": {}, "id": 2}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := q.Call(t.Context(), "x", nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := (&VM{QMP: q, stderr: &syncBuffer{}}).Ending(); got != "guest-reset" {
+		t.Errorf("got %q", got)
+	}
+}

@@ -57,7 +57,7 @@ func (v *VM) awaitBanner(ctx context.Context, addr string) (net.Conn, error) {
 		}
 		select {
 		case <-v.done:
-			return nil, fmt.Errorf("wait for ssh: %w; its last words:\n%s", ErrConsoleClosed, v.Tail(40))
+			return nil, fmt.Errorf("wait for ssh: %w: %s; its last words:\n%s", ErrConsoleClosed, v.Ending(), v.Tail(40))
 		case <-ctx.Done():
 			return nil, fmt.Errorf("wait for ssh: %w (last try: %w); the console's last words:\n%s", context.Cause(ctx), err, v.Tail(40))
 		case <-time.After(bannerRetry):

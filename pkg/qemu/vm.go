@@ -109,6 +109,26 @@ func (v *VM) run(qmpConn net.Conn, log io.Closer) {
 // Done is closed when QEMU has ended.
 func (v *VM) Done() <-chan struct{} { return v.done }
 
+// Ending says why a machine that is done has ended: the reason in QEMU's event
+// SHUTDOWN (guest-shutdown, guest-reset, guest-panic, host-signal, ...), and what
+// QEMU itself had to say. A guest that resets where Config.Reboot is false ends
+// with guest-reset, also by a triple fault, of which there is no other sign.
+func (v *VM) Ending() string {
+	v.QMP.eventMu.Lock()
+	reason := v.QMP.ending
+	v.QMP.eventMu.Unlock()
+	if reason == "" {
+		reason = "no reason given"
+	}
+	if v.err != nil {
+		reason += fmt.Sprintf(" (%v)", v.err)
+	}
+	if said := v.stderr.String(); said != "" {
+		reason += "; QEMU said: " + said
+	}
+	return reason
+}
+
 // WaitExit waits until the guest has turned itself off (or panicked, with
 // panic=-1 on its command line).
 func (v *VM) WaitExit(ctx context.Context) error {
