@@ -152,6 +152,12 @@ func TestServicesChangeWithoutTouchingOthers(t *testing.T) {
 		t.Errorf("ros image rm:\n%s", out)
 	}
 
+	imagesAreFetched(w, r, undisturbed)
+	anotherUsersService(w)
+	if out := w.run("ros status"); !strings.Contains(out, "last upgrade") || !strings.Contains(out, "web to "+r.host()+"/web:2@") {
+		t.Errorf("ros status:\n%s", out)
+	}
+
 	// Images and pins are on the state disk.
 	if _, err := w.try("ros poweroff"); err != nil && !isGone(err) {
 		t.Log(err)
@@ -175,6 +181,143 @@ func TestServicesChangeWithoutTouchingOthers(t *testing.T) {
 	if out := w.run("ros service logs job"); !strings.Contains(out, "hello") {
 		t.Errorf("the job said:\n%s", out)
 	}
+}
+
+// imagesAreFetched: by the pull policy, and not in part when the disk is full.
+func imagesAreFetched(w web, r *registry, undisturbed func(string)) {
+	t := w.m.t
+	t.Helper()
+	fetched := func(policy string) []byte {
+		return fmt.Appendf(nil, "services: {fetched: {image: '%s/fetched:1', network_mode: host, restart: always, pull_policy: %s}}\n", w.host, policy)
+	}
+	file := "/var/lib/testudo/services/fetched.yaml"
+	says := func(want string) {
+		t.Helper()
+		w.m.eventually(time.Minute, func() error {
+			out, err := w.try("/run/guest get http://127.0.0.1:8081/")
+			if err == nil && strings.TrimSpace(out) != want {
+				err = fmt.Errorf("it says %q, want %q", out, want)
+			}
+			return err
+		})
+	}
+	w.put(file, "644", fetched("never"))
+	if out := w.fails("ros service up fetched"); !strings.Contains(out, "never pulled") {
+		t.Errorf("pull_policy: never:\n%s", out)
+	}
+	// The registry does not have it yet: the next rosd goes on asking.
+	w.put(file, "644", fetched("missing"))
+	w.fails("ros service up fetched")
+	w.run("kill -9 " + pidOf(w.session, "rosd"))
+	w.m.eventually(time.Minute, func() error {
+		all, err := w.services()
+		if row := all["fetched"]; err == nil && (row.State != api.StateBackoff || !strings.Contains(row.Reason, "next try in")) {
+			err = fmt.Errorf("fetched is %s: %s", row.State, row.Reason)
+		}
+		return err
+	})
+	r.push("fetched", "1", webImage(t, "serve", ":8081", "early"))
+	says("early")
+	undisturbed("an image that came late")
+
+	// Another image of the name.
+	r.push("fetched", "1", webImage(t, "serve", ":8081", "late"))
+	if out := w.run("ros service up"); !strings.Contains(out, "Nothing to do") {
+		t.Errorf("up with pull_policy missing:\n%s", out)
+	}
+	w.put(file, "644", fetched("every_1s"))
+	if out := w.run("ros service up --dry-run"); !strings.Contains(out, "fetched") {
+		t.Errorf("dry run with a policy that asks:\n%s", out)
+	}
+	if out := w.run("ros service up 2>&1"); !strings.Contains(out, "fetched anew") || !strings.Contains(out, "fetched: pull") {
+		t.Errorf("up with a policy that asks:\n%s", out)
+	}
+	says("late")
+
+	// No room: nothing of it stays, and what runs goes on.
+	big := make([]byte, 24<<20)
+	for i := range big {
+		big[i] = byte(i * i >> 7) // not to be compressed to nothing
+	}
+	r.push("fetched", "big", imagetest.New(imagespec.ImageConfig{Entrypoint: []string{"/guest", "serve", ":8081", "big"}},
+		[]imagetest.File{{Name: "guest", Content: string(guestProgram(t)), Mode: 0o755}}, []imagetest.File{{Name: "big", Content: string(big)}}))
+	free := "$(df -k /var/lib/testudo | tail -1 | awk '{print $4}')"
+	w.run("fallocate -l $((" + free + " - 8192))k /var/lib/testudo/filler")
+	if out := w.fails("ros service upgrade fetched --image " + w.host + "/fetched:big"); !strings.Contains(out, "no space left on device") {
+		t.Errorf("an upgrade on a full disk:\n%s", out)
+	}
+	if out := w.run("ros image ls; find /var/lib/testudo/images -name '.new-*'"); strings.Contains(out, "big") || strings.Contains(out, ".new-") {
+		t.Errorf("left behind:\n%s", out)
+	}
+	says("late")
+	undisturbed("a full disk")
+	w.run("rm /var/lib/testudo/filler")
+	w.run("ros service upgrade fetched --window 2s --image " + w.host + "/fetched:big")
+	says("big")
+	w.run("ros service rollback fetched")
+	says("late")
+	w.run("ros service rm --now fetched")
+	w.fails("ros service ps fetched")
+}
+
+// anotherUsersService: root in a service with userns_mode: auto is nobody on
+// the machine, but for the files that it was given.
+func anotherUsersService(w web) {
+	t := w.m.t
+	t.Helper()
+	w.run("mkdir -p /var/lib/testudo/given /var/lib/testudo/www && echo given >/var/lib/testudo/given/file && echo page >/var/lib/testudo/www/page")
+	w.put("/run/apart.yaml", "644", []byte(`services:
+  apart:
+    image: testudo/syslog
+    entrypoint: [/bin/sh, -c, "echo from inside >/given/new; touch /own; exec sleep 100000"]
+    userns_mode: auto
+    persistent: true
+    volumes: ['/var/lib/testudo/given:/given', '/etc/localtime:/etc/localtime:ro']
+`))
+	if out := w.fails("ros service create apart --file /run/apart.yaml"); !strings.Contains(out, "persistent") {
+		t.Errorf("a key that is not one:\n%s", out)
+	}
+	w.run("sed -i '/persistent/d' /run/apart.yaml; ros service create --now apart --file /run/apart.yaml")
+	row := w.waitReady("apart")["apart"]
+	var first, size int
+	if _, err := fmt.Sscan(w.run(fmt.Sprintf("cat /proc/%d/uid_map", row.PID)), new(int), &first, &size); err != nil || first < 1<<28 || size != 1<<16 {
+		t.Errorf("its user ids are %d of %d (%v)", size, first, err)
+	}
+	if out := w.run(fmt.Sprintf("grep ^Uid: /proc/%d/status", row.PID)); !strings.Contains(out, fmt.Sprint(first)) {
+		t.Errorf("on the machine it is %s, want %d", out, first)
+	}
+	if out := w.run("ros service exec apart sh -c 'id -u; stat -c %u /bin/sh /given/file /own; cat /given/file'"); out != "0\n0\n0\n0\ngiven\n" {
+		t.Errorf("inside: %q", out)
+	}
+	if out := w.run("stat -c '%u %n' /var/lib/testudo/given/new; cat /var/lib/testudo/given/new"); out != "0 /var/lib/testudo/given/new\nfrom inside\n" {
+		t.Errorf("what it wrote: %q", out)
+	}
+	w.run("ros service restart apart")
+	again := w.waitReady("apart")["apart"]
+	if out := w.run(fmt.Sprintf("cat /proc/%d/uid_map", again.PID)); !strings.Contains(out, fmt.Sprint(first)) {
+		t.Errorf("after a restart it has other ids: %s, before %d", out, first)
+	}
+	w.run("ros service rm --now apart")
+
+	// The one of the catalog that can.
+	w.run("ros service enable --now httpd")
+	httpd := w.waitReady("httpd")["httpd"]
+	if out := w.run(fmt.Sprintf("cat /proc/%d/uid_map", httpd.PID)); strings.Contains(out, "4294967295") {
+		t.Errorf("httpd has the machine's user ids: %s", out)
+	}
+	w.run("ros service disable --now httpd")
+	if row := w.all()["httpd"]; row.State != api.StateDisabled || row.PID != 0 {
+		t.Errorf("httpd is %s: %s", row.State, row.Reason)
+	}
+}
+
+func (w web) all() map[string]api.Service {
+	w.m.t.Helper()
+	all, err := w.services()
+	if err != nil {
+		w.m.t.Fatal(err)
+	}
+	return all
 }
 
 const jobFile = `services:
