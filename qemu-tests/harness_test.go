@@ -82,9 +82,10 @@ func getHost(t *testing.T) *host {
 // setup says how a machine differs from the usual one: the core variant with
 // 512 MiB, a seed with our ssh key, DHCP and no way out.
 type setup struct {
-	full        bool   // with the user runtime
-	memory      int    // MiB
-	cloudConfig string // after the line with our key
+	extra       []string // arguments of QEMU
+	full        bool     // with the user runtime
+	memory      int      // MiB
+	cloudConfig string   // after the line with our key
 	noSeed      bool
 	disks       []qemu.Disk
 	network     qemu.Network
@@ -143,7 +144,7 @@ func boot(t *testing.T, s setup) *machine {
 func (s setup) config(t *testing.T, h *host) qemu.Config {
 	t.Helper()
 	cfg := qemu.Config{
-		Name: t.Name(), Accel: h.accel, Memory: 512, CPUs: 2, Disks: s.disks, Network: qemu.IsolatedNet, Reboot: s.reboot,
+		Name: t.Name(), Accel: h.accel, Memory: 512, CPUs: 2, Disks: s.disks, Network: qemu.IsolatedNet, Reboot: s.reboot, Extra: s.extra,
 		Kernel: h.dist("vmlinuz"), Initrd: h.dist("initrd-core.img"),
 		Append: strings.TrimSpace("console=ttyS0 no_timer_check panic=-1 " + s.args),
 	}

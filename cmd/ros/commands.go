@@ -76,6 +76,20 @@ func root() *command {
 				example: "ros service disable acpid", flags: plain(serviceChoose(false)),
 			},
 		}},
+		{name: "network", sub: []*command{
+			{
+				name: "status", summary: "Show interfaces, addresses, leases, routes and names; fails when not online", formats: text,
+				example: "ros network status", flags: plain(networkStatus),
+			},
+			{
+				name: "watch", summary: "Show the network whenever it changes", formats: text,
+				example: "ros network watch", flags: plain(networkWatch),
+			},
+			{
+				name: "diag", summary: "Show step by step why the machine is not online", formats: text,
+				example: "ros network diag", flags: plain(networkDiag),
+			},
+		}},
 		{name: "image", sub: []*command{
 			{
 				name: "ls", summary: "List the images that did not come with the release",

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/testudo-os/testudo/pkg/api"
+	"github.com/testudo-os/testudo/pkg/netstatus"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -31,6 +32,28 @@ func services() []api.Service {
 			Layers: []api.Layer{{Label: "built-in", Place: "network.yaml:2"}, {Label: "user", Place: "/var/lib/testudo/services/network.yaml:2"}}},
 		{Name: "syslog", State: api.StateDisabled, Reason: "disabled by the configuration", Image: "testudo/syslog:1", Since: boot},
 	}
+}
+
+// networkState is a machine with a bond, online or not.
+func networkState(online bool) api.Network {
+	until := boot.Add(50 * time.Minute)
+	n := api.Network{Time: boot, Online: online, Ready: true, DNS: netstatus.NetworkNames{Servers: []string{"10.0.2.3"}, Search: []string{"example.com"}},
+		Checks: []netstatus.NetworkCheck{{Name: "carrier", OK: true, Detail: "eth0"}},
+		Links: []netstatus.NetworkLink{
+			{Name: "eth0", Index: 2, ID: "eth0", Kind: "card", State: "up", MAC: "52:54:00:12:34:56", MTU: 1500, Driver: "virtio_net", Path: "pci-0000:00:03.0", Text: "10.0.2.15/24 from DHCP, gateway 10.0.2.2",
+				Addresses: []netstatus.NetworkAddress{{Address: "10.0.2.15/24", From: "dhcp4", Until: &until}, {Address: "2001:db8::5/64", From: "static", Note: "tentative"}},
+				Routes:    []netstatus.NetworkRoute{{To: "0.0.0.0/0", Gateway: "10.0.2.2", Metric: 1026, From: "dhcp4"}, {To: "10.9.0.0/16", Type: "blackhole", Metric: 5, Table: 7, From: "static"}},
+				Leases:    []netstatus.NetworkLease{{Protocol: "dhcp4", State: "bound", Server: "10.0.2.2", Address: "10.0.2.15/24", Renew: &until, Expires: &until}},
+				DNS:       netstatus.NetworkNames{Servers: []string{"10.0.2.3"}, Search: []string{"example.com"}}},
+			{Name: "eth9", ID: "eth9", Kind: "card", State: "absent", Text: "no interface here has the name eth9"},
+		}}
+	if !online {
+		n.Why = "no interface has a way out (eth0: no answer to DHCP, retrying in 8 s (attempt 4))"
+		n.Checks = append(n.Checks, netstatus.NetworkCheck{Name: "route", Detail: n.Why})
+		n.Links[0].Problems = []string{"add address 10.0.0.1/24 to eth0: permission denied"}
+		n.Firewall, n.Problems = true, []string{"firewall: operation not supported"}
+	}
+	return n
 }
 
 // fake is a rosd that says what tests want to see.
@@ -54,6 +77,8 @@ func fake(healthy bool) http.Handler {
 	}
 	answer("GET /v1/status", st)
 	answer("GET /v1/services", services())
+	answer("GET /v1/network", networkState(healthy))
+	answer("GET /v1/network/watch", networkState(healthy))
 	answer("GET /v1/services/network/inspect", map[string]any{"Name": "network", "Image": "testudo/network"})
 	answer("GET /v1/boot", []api.BootStep{
 		{Name: "mounts", Kind: "init", Start: 1_000_000, End: 1_020_000},
@@ -268,6 +293,13 @@ func TestGolden(t *testing.T) {
 		{"blame-json", healthy, "ros boot blame --format json", "", 0},
 		{"chart", healthy, "ros boot chart --format text", "", 0},
 		{"chart-svg", healthy, "ros boot chart", "", 0},
+		{"network-status", healthy, "ros network status", "", 0},
+		{"network-status-sick", sick, "ros network status", "", 1},
+		{"network-status-json", healthy, "ros network status --format json", "", 0},
+		{"network-watch", healthy, "ros network watch", "", 0},
+		{"network-diag", healthy, "ros network diag", "", 0},
+		{"network-diag-sick", sick, "ros network diag", "", 1},
+		{"network-diag-json", sick, "ros network diag --format json", "", 1},
 		{"export", healthy, "ros config export", "", 0},
 		{"export-json", healthy, "ros config export --format json", "", 0},
 		{"config-get", healthy, "ros config get hostname", "", 0},
@@ -375,7 +407,7 @@ func TestTheWayDownByEachName(t *testing.T) {
 func TestCompletion(t *testing.T) {
 	socket := listen(t, fake(true))
 	tests := []struct{ words, want string }{
-		{"", "service image os status logs events top boot config reboot poweroff halt completion"},
+		{"", "service network image os status logs events top boot config reboot poweroff halt completion"},
 		{"s", "service status"},
 		{"service st", "start stop"},
 		{"service stop ", "docker network syslog"},

@@ -12,6 +12,7 @@ import (
 
 	"github.com/testudo-os/testudo/pkg/api"
 	"github.com/testudo-os/testudo/pkg/api/conform"
+	"github.com/testudo-os/testudo/pkg/netstatus"
 )
 
 // bodies are those of routes that take one.
@@ -167,6 +168,10 @@ func (full) ConfigHistory(context.Context) ([]api.ConfigEntry, error) {
 func (full) ConfigDiff(context.Context, int, int) (api.ConfigDiff, error) {
 	return fill[api.ConfigDiff](), nil
 }
+func (full) Network(context.Context) (api.Network, error) { return fill[api.Network](), nil }
+func (full) WatchNetwork(_ context.Context, state func(api.Network) error) error {
+	return state(fill[api.Network]())
+}
 func (full) Logs(_ context.Context, _ api.LogOptions, line func(api.LogLine) error) error {
 	return line(fill[api.LogLine]())
 }
@@ -195,8 +200,11 @@ func (empty) ApplyConfig(context.Context, api.ConfigApply) (api.ConfigApplied, e
 func (empty) ConfigDiff(context.Context, int, int) (api.ConfigDiff, error) {
 	return api.ConfigDiff{Keys: []string{}}, nil
 }
-func (empty) Usage(context.Context) ([]api.Usage, error)       { return nil, nil }
-func (empty) Boot(context.Context) ([]api.BootStep, error)     { return nil, nil }
+func (empty) Usage(context.Context) ([]api.Usage, error)   { return nil, nil }
+func (empty) Boot(context.Context) ([]api.BootStep, error) { return nil, nil }
+func (empty) Network(context.Context) (api.Network, error) {
+	return api.Network{Checks: []netstatus.NetworkCheck{}, Links: []netstatus.NetworkLink{}}, nil
+}
 func (empty) Up(context.Context, api.Up) ([]api.Change, error) { return nil, nil }
 func (empty) Images(context.Context) ([]api.Image, error)      { return nil, nil }
 func (empty) Logs(context.Context, api.LogOptions, func(api.LogLine) error) error {

@@ -64,6 +64,8 @@ func TestClientAsksTheRoutesOfTheContract(t *testing.T) {
 		{"GET /v1/boot", func() error { _, err := c.Boot(ctx); return err }},
 		{"POST /v1/power", func() error { return c.Power(ctx, "reboot") }},
 		{"GET /v1/config", func() error { _, err := c.Config(ctx, ConfigOptions{}); return err }},
+		{"GET /v1/network", func() error { _, err := c.Network(ctx); return err }},
+		{"GET /v1/network/watch", func() error { return c.WatchNetwork(ctx, func(Network) error { return nil }) }},
 		{"GET /v1/logs", func() error { return c.Logs(ctx, LogOptions{Tail: -1}, func(LogLine) error { return nil }) }},
 		{"GET /v1/logs?follow=true&service=ntp&tail=0", func() error {
 			return c.Logs(ctx, LogOptions{Services: []string{"ntp"}, Follow: true}, func(LogLine) error { return nil })

@@ -23,6 +23,8 @@ type Backend interface {
 	Boot(ctx context.Context) ([]BootStep, error)
 	Power(ctx context.Context, action string) error
 	Configuration
+	Network(ctx context.Context) (Network, error)
+	WatchNetwork(ctx context.Context, state func(Network) error) error
 }
 
 // route is one operation of the API. The table of routes is what Handler serves
@@ -115,7 +117,7 @@ func routes() []route {
 			do: func(b Backend, r *http.Request) (any, error) { return b.Do(r.Context(), r.PathValue("name"), verb) },
 		})
 	}
-	return slices.Concat(list, declareRoutes(), lifecycleRoutes(), configRoutes())
+	return slices.Concat(list, declareRoutes(), lifecycleRoutes(), configRoutes(), networkRoutes())
 }
 
 // list makes "none" an empty list and not JSON's null.

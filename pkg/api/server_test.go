@@ -31,6 +31,10 @@ func (a answers) Version(context.Context) (Version, error)    { return Version{V
 func (a answers) Usage(context.Context) ([]Usage, error)      { return nil, nil }
 func (a answers) Services(context.Context) ([]Service, error) { return nil, nil }
 func (a answers) Boot(context.Context) ([]BootStep, error)    { return []BootStep{{Name: "mount"}}, nil }
+func (a answers) Network(context.Context) (Network, error)    { return Network{Online: true}, nil }
+func (a answers) WatchNetwork(_ context.Context, state func(Network) error) error {
+	return state(Network{Online: true})
+}
 func (a answers) Config(context.Context, ConfigOptions) (any, error) {
 	return map[string]string{"hostname": "box"}, nil
 }

@@ -74,7 +74,8 @@ func argument(cfg *Config, key, value string) error {
 // documentOf writes the YAML document that sets one key.
 func documentOf(steps []string, value string) ([]byte, error) {
 	t := reflect.TypeFor[Config]()
-	if _, top := fieldOf(t, steps[0]); !top {
+	// A key that both have, such as network, is ours where the rest fits.
+	if _, top := fieldOf(t, steps[0]); !top || reaches(reflect.TypeFor[Testudo](), steps) {
 		steps = append([]string{"testudo"}, steps...)
 	}
 	for i, step := range steps {
@@ -99,6 +100,17 @@ func documentOf(steps []string, value string) ([]byte, error) {
 		node = &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{{Kind: yaml.ScalarNode, Value: step}, node}}
 	}
 	return yaml.Marshal(node)
+}
+
+func reaches(t reflect.Type, steps []string) bool {
+	for _, step := range steps {
+		next, ok := fieldOf(t, step)
+		if !ok {
+			return false
+		}
+		t = next
+	}
+	return true
 }
 
 // fieldOf gives the type of the field that a key of t decodes into.

@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/testudo-os/testudo/pkg/strictyaml"
 )
@@ -62,9 +63,25 @@ func TestAutoformatShowsInTheConfiguration(t *testing.T) {
 // On the command line both live under testudo., so they must not clash.
 func TestNoKeyOfOursIsAlsoOneOfCloudConfig(t *testing.T) {
 	for _, ours := range strictyaml.Fields(Testudo{}) {
+		if ours == "network" {
+			continue // told apart by what follows: see the next test
+		}
 		if _, clash := fieldOf(reflect.TypeFor[Config](), ours); clash {
 			t.Errorf("%s is both", ours)
 		}
+	}
+}
+
+func TestNetworkOnTheCommandLineIsOursOrNetplansByWhatFollows(t *testing.T) {
+	cfg, problems := ParseCmdline(`testudo.network.online.timeout=5s testudo.network.ethernets="{eth0: {dhcp4: true}}"`)
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	if cfg.Testudo.Network.Online.Bound() != 5*time.Second || cfg.Network == nil || cfg.Network.Ethernets["eth0"] == nil {
+		t.Errorf("got %s", cfg)
+	}
+	if _, problems := ParseCmdline("testudo.network.onlin.timeout=5s"); len(problems) != 1 || !strings.Contains(problems[0].Error(), "onlin") {
+		t.Errorf("got %v", problems)
 	}
 }
 

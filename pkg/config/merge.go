@@ -20,6 +20,8 @@ import (
 //   - ca_certs.trusted adds up;
 //   - users are merged by name, field by field; a source with users that does
 //     not list "default" does not remove it;
+//   - network: a later source replaces an earlier one's as a whole, so that
+//     nobody has to work out an interface of two halves;
 //   - every other list and every value of a later source replaces.
 func Merge(sources ...*Config) *Config {
 	out := &Config{}
@@ -64,6 +66,9 @@ func over(out, s *Config) {
 	replaceList(&out.NTP.Servers, s.NTP.Servers)
 	replaceList(&out.NTP.Pools, s.NTP.Pools)
 	replaceList(&out.NTP.Peers, s.NTP.Peers)
+	if s.Network != nil {
+		out.Network = s.Network
+	}
 
 	o, t := &out.Testudo, &s.Testudo
 	o.Sysctl = overlay(o.Sysctl, t.Sysctl)
@@ -81,6 +86,7 @@ func over(out, s *Config) {
 	replaceList(&o.Docker.InsecureRegistries, t.Docker.InsecureRegistries)
 	o.Registries = mergeRegistries(o.Registries, t.Registries)
 	replace(&o.State.Autoformat, t.State.Autoformat)
+	mergeNetwork(&o.Network, t.Network)
 }
 
 func mergeUsers(out *Config, users []User) {

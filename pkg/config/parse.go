@@ -48,7 +48,7 @@ func parse(file string, data []byte, fromFile bool) (*Config, error) {
 		}
 		e := strictyaml.Error{File: file, Line: 1, Column: 1, Path: f.path(), Message: f.Message}
 		if len(docs) > 0 {
-			if n := locate(docs[0], f.Path); n != nil {
+			if n := strictyaml.Locate(docs[0], f.Path); n != nil {
 				e.Line, e.Column = n.Line, n.Column
 			}
 		}
@@ -64,17 +64,11 @@ func parse(file string, data []byte, fromFile bool) (*Config, error) {
 // user whose name is a number is not also a user without a name.
 func explained(f Finding, errs strictyaml.Errors) bool {
 	for _, e := range errs {
-		if below(e.Path, f.path()) || below(f.path(), e.Path) {
+		if strictyaml.Below(e.Path, f.path()) || strictyaml.Below(f.path(), e.Path) {
 			return true
 		}
 	}
 	return false
-}
-
-// below says whether path is top or leads through it.
-func below(path, top string) bool {
-	rest, ok := strings.CutPrefix(path, top)
-	return ok && (rest == "" || top == "" || rest[0] == '.' || rest[0] == '[')
 }
 
 // ParseUserData is Parse for what a datasource gives: it must say that it is a

@@ -19,6 +19,7 @@ func (c *Config) Redacted() *Config {
 		}
 		out.WriteFiles[i].Encoding = "" // what stands there now is not encoded
 	}
+	out.Network = c.Network.Redacted()
 	return &out
 }
 

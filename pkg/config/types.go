@@ -1,6 +1,9 @@
 package config
 
-import "github.com/testudo-os/testudo/pkg/strictyaml"
+import (
+	"github.com/testudo-os/testudo/pkg/netplan"
+	"github.com/testudo-os/testudo/pkg/strictyaml"
+)
 
 // Config is one source's configuration or, after Merge, the machine's. Absent
 // keys are zero values; booleans whose absence means something are pointers.
@@ -44,6 +47,9 @@ type Config struct {
 	PhoneHome    PhoneHome  `yaml:"phone_home" json:"phone_home,omitzero"`
 	FinalMessage string     `yaml:"final_message" json:"final_message,omitempty"`
 	PowerState   PowerState `yaml:"power_state" json:"power_state,omitzero"`
+
+	// Network is nil when no source says anything: DHCP on every card.
+	Network *netplan.Config `yaml:"network" json:"network,omitempty"`
 
 	Testudo Testudo `yaml:"testudo" json:"testudo,omitzero"`
 
@@ -108,6 +114,8 @@ type Testudo struct {
 	Logging  Logging  `yaml:"logging" json:"logging,omitzero"`
 	Docker   Docker   `yaml:"docker" json:"docker,omitzero"`
 	State    State    `yaml:"state" json:"state,omitzero"`
+
+	Network netplan.Testudo `yaml:"network" json:"network,omitzero"`
 
 	Registries []Registry `yaml:"registries" json:"registries,omitempty"`
 }

@@ -141,6 +141,9 @@ func (v *validator) testudo(t *Testudo) {
 		v.check(err == nil, "want [udp://|tcp://|tls://]HOST[:PORT]", "testudo", "logging", "remote", at(i))
 	}
 	v.check(t.Logging.TLSCA == "" || x509.NewCertPool().AppendCertsFromPEM([]byte(t.Logging.TLSCA)), "want certificates in PEM", "testudo", "logging", "tls_ca")
+	t.Network.Check(func(message string, path ...string) {
+		v.check(false, message, append([]string{"testudo", "network"}, path...)...)
+	})
 	v.registries(t.Registries)
 	for i, m := range t.Docker.RegistryMirrors {
 		u, err := url.Parse(m)

@@ -41,18 +41,19 @@ const (
 	ContainerdRoot   = "/run/testudo/containerd/root"
 	ContainerdState  = "/run/testudo/containerd/state"
 	RuncRoot         = "/run/testudo/runc"
-	ServiceRecords   = "/run/testudo/services"           // NAME.json: what the next rosd must know
-	BootRecord       = "/run/testudo/boot.json"          // []api.BootStep written by init
-	MachineRecord    = "/run/testudo/machine.json"       // init's findings: state disk, warnings (api.Machine)
-	ResolvedConfig   = "/run/testudo/config.json"        // configuration in force, 0600, written by rosd
-	Rendered         = "/run/testudo/rendered"           // SERVICE/...: files rosd renders from the configuration
-	ServiceFiles     = "/run/testudo/files"              // SERVICE/PATH: write_files that name a service
-	IODir            = "/run/testudo/io"                 // SERVICE/{stdout,stderr} FIFOs
-	NotifyDir        = "/run/testudo/notify"             // SERVICE/notify.sock (sd_notify)
-	ComposeDir       = "/run/testudo/compose"            // compose.yaml: services of scope user
-	NetworkDir       = "/run/testudo/network"            // leases (INDEX.json), ntp/dhcp.sources for chrony
-	ResolvConf       = "/run/testudo/resolv/resolv.conf" // written by network; /etc/resolv.conf is a symlink to it everywhere
-	SyslogDir        = "/run/syslog"                     // dev-log socket; /dev/log is a symlink to it
+	ServiceRecords   = "/run/testudo/services"            // NAME.json: what the next rosd must know
+	BootRecord       = "/run/testudo/boot.json"           // []api.BootStep written by init
+	MachineRecord    = "/run/testudo/machine.json"        // init's findings: state disk, warnings (api.Machine)
+	ResolvedConfig   = "/run/testudo/config.json"         // configuration in force, 0600, written by rosd
+	Rendered         = "/run/testudo/rendered"            // SERVICE/...: files rosd renders from the configuration
+	ServiceFiles     = "/run/testudo/files"               // SERVICE/PATH: write_files that name a service
+	IODir            = "/run/testudo/io"                  // SERVICE/{stdout,stderr} FIFOs
+	NotifyDir        = "/run/testudo/notify"              // SERVICE/notify.sock (sd_notify)
+	ComposeDir       = "/run/testudo/compose"             // compose.yaml: services of scope user
+	NetworkDir       = "/run/testudo/network"             // leases (INDEX.json), ntp/dhcp.sources for chrony
+	NetworkStatus    = "/run/testudo/network/status.json" // netstatus.Network, written by network
+	ResolvConf       = "/run/testudo/resolv/resolv.conf"  // written by network; /etc/resolv.conf is a symlink to it everywhere
+	SyslogDir        = "/run/syslog"                      // dev-log socket; /dev/log is a symlink to it
 )
 
 // The state disk and what is bound from it. docs/state.md is the table for users.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
@@ -33,11 +34,14 @@ type (
 	Carrier4  struct{ On bool }
 	Received4 struct{ Message *dhcpv4.DHCPv4 }
 	Tick4     struct{} // Next has come
+	// Conflict4: another host has the address of the lease.
+	Conflict4 struct{ MAC net.HardwareAddr }
 )
 
 func (Carrier4) event4()  {}
 func (Received4) event4() {}
 func (Tick4) event4()     {}
+func (Conflict4) event4() {}
 
 // Action4 is something the client wants done.
 type Action4 interface{ action4() }
@@ -69,12 +73,14 @@ const (
 type Client4 struct {
 	mac      net.HardwareAddr
 	hostname string
+	id       []byte // client identifier (option 61)
 	random   Random
 
 	state   State4
 	next    Moment // when Tick4 is due
 	attempt int    // messages sent in this state
 	naks    int    // refusals since the last lease
+	taken   int    // conflicts since the last carrier
 	xid     dhcpv4.TransactionID
 	began   Moment // of this exchange, for the seconds field
 	sent    Moment // of the first REQUEST of this exchange
@@ -87,7 +93,20 @@ type Client4 struct {
 // one that is in force already (the service was restarted): the client asks
 // whether it still holds and keeps it meanwhile.
 func NewClient4(mac net.HardwareAddr, hostname string, lease *Lease4, random Random) *Client4 {
-	return &Client4{mac: mac, hostname: hostname, random: random, state: Idle4, next: Never, lease: lease}
+	return &Client4{mac: mac, hostname: hostname, random: random, state: Idle4, next: Never, lease: lease,
+		id: append([]byte{byte(iana.HWTypeEthernet)}, mac...)}
+}
+
+// Identify sets what the server knows the client by, instead of the hardware
+// address.
+func (c *Client4) Identify(id []byte) { c.id = id }
+
+// duidIdentifier is the client identifier of a host that has a DUID, so that
+// servers see one client in both protocols (RFC 4361, 6.1).
+func duidIdentifier(mac net.HardwareAddr) []byte {
+	c := Client6{mac: mac}
+	iaid := c.iaid()
+	return slices.Concat([]byte{255}, iaid[:], c.duid().ToBytes())
 }
 
 // State is where the client stands.
@@ -119,6 +138,8 @@ func (c *Client4) Handle(now Moment, e Event4) []Action4 {
 		return append(actions, c.carrier(now, e.On)...)
 	case Received4:
 		return append(actions, c.received(now, e.Message)...)
+	case Conflict4:
+		return append(actions, c.decline(now, e.MAC)...)
 	case Tick4:
 		if now >= c.next {
 			return append(actions, c.tick(now)...)
@@ -133,6 +154,7 @@ func (c *Client4) carrier(now Moment, on bool) []Action4 {
 		// The lease stays: a cable that is back within its time changes nothing
 		// for open connections. The kernel ignores routes of a dead link.
 		c.enter(Idle4, Never)
+		c.taken = 0
 		return nil
 	case c.state != Idle4:
 		return nil
@@ -143,6 +165,31 @@ func (c *Client4) carrier(now Moment, on bool) []Action4 {
 	default:
 		return c.discover(now)
 	}
+}
+
+// decliningPause is how long a client waits before it asks again after it
+// refused an address (RFC 2131, 3.1.5).
+const decliningPause = 10 * time.Second
+
+// decline refuses the lease in force: another host has the address.
+func (c *Client4) decline(now Moment, mac net.HardwareAddr) []Action4 {
+	if c.lease == nil || c.state == Idle4 {
+		return nil
+	}
+	m := c.message(now, dhcpv4.MessageTypeDecline)
+	// Only these may be in it (RFC 2131, table 5).
+	for _, code := range []dhcpv4.OptionCode{dhcpv4.OptionMaximumDHCPMessageSize, dhcpv4.OptionHostName, dhcpv4.OptionParameterRequestList} {
+		m.Options.Del(code)
+	}
+	m.NumSeconds = 0
+	m.UpdateOption(dhcpv4.OptServerIdentifier(c.lease.Server.AsSlice()))
+	m.UpdateOption(dhcpv4.OptRequestedIPAddress(c.lease.Address.Addr().AsSlice()))
+	c.problem = fmt.Sprintf("%s is taken by another host (%s)", c.lease.Address.Addr(), mac)
+	c.lease = nil
+	c.taken++
+	c.begin(now)
+	c.enter(Selecting4, now.Add(max(decliningPause, retryDelay(c.taken, c.random))))
+	return []Action4{Send4{Message: m}, Drop4{Reason: c.problem}}
 }
 
 // discover starts from nothing, at once: a boot waits for the answer.
@@ -297,7 +344,7 @@ func (c *Client4) message(now Moment, t dhcpv4.MessageType) *dhcpv4.DHCPv4 {
 		Options: dhcpv4.Options{},
 	}
 	m.UpdateOption(dhcpv4.OptMessageType(t))
-	m.UpdateOption(dhcpv4.OptClientIdentifier(append([]byte{byte(iana.HWTypeEthernet)}, c.mac...)))
+	m.UpdateOption(dhcpv4.OptClientIdentifier(c.id))
 	m.UpdateOption(dhcpv4.OptMaxMessageSize(1472))
 	if validDomain(c.hostname) {
 		m.UpdateOption(dhcpv4.OptHostName(c.hostname))

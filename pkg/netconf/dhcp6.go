@@ -87,6 +87,7 @@ type Client6 struct {
 	xid     dhcpv6.TransactionID
 	began   Moment
 	server  dhcpv6.DUID
+	hint    netip.Prefix // to be delegated; invalid: none
 	lease   *Lease6
 	problem string
 
@@ -98,6 +99,9 @@ type Client6 struct {
 func NewClient6(mac net.HardwareAddr, lease *Lease6, random Random) *Client6 {
 	return &Client6{mac: mac, random: random, mode: None6, state: Idle6, next: Never, lease: lease}
 }
+
+// Delegate has the client ask for a prefix as well, best one like hint.
+func (c *Client6) Delegate(hint netip.Prefix) { c.hint = hint }
 
 // State is where the client stands.
 func (c *Client6) State() State6 { return c.state }
@@ -327,6 +331,9 @@ func (c *Client6) message(now Moment, t dhcpv6.MessageType) *dhcpv6.Message {
 		}
 	}
 	m.AddOption(ia)
+	if c.hint.IsValid() && t != dhcpv6.MessageTypeDecline {
+		m.AddOption(c.delegation(t))
+	}
 	switch {
 	case t == dhcpv6.MessageTypeRequest && c.server != nil:
 		m.AddOption(dhcpv6.OptServerID(c.server))
@@ -336,6 +343,20 @@ func (c *Client6) message(now Moment, t dhcpv6.MessageType) *dhcpv6.Message {
 		}
 	}
 	return m
+}
+
+// delegation asks for a prefix (RFC 8415, 18.2.4 and 21.22): with lifetimes of
+// zero, which leaves them to the server.
+func (c *Client6) delegation(t dhcpv6.MessageType) *dhcpv6.OptIAPD {
+	pd := &dhcpv6.OptIAPD{IaId: c.iaid()}
+	prefixes := []netip.Prefix{c.hint}
+	if c.lease != nil && len(c.lease.Prefixes) > 0 && t != dhcpv6.MessageTypeSolicit && t != dhcpv6.MessageTypeRequest {
+		prefixes = c.lease.Prefixes
+	}
+	for _, p := range prefixes {
+		pd.Options.Add(&dhcpv6.OptIAPrefix{Prefix: &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), 128)}})
+	}
+	return pd
 }
 
 // duid is built of the hardware address alone: the same on every boot, with or

@@ -1,11 +1,19 @@
-// Package netconf configures the machine's network interfaces: DHCPv4, IPv6
-// router advertisements and DHCPv6, and the resolver file that follows.
+// Package netconf configures the machine's network: interfaces, addresses,
+// routes, rules and names, as the configuration (package netplan), DHCP and
+// router advertisements say.
 //
-// The package is pure. Each protocol is a state machine that takes the time
-// and an event and answers with actions; Manager owns one set of machines per
-// interface and is driven by one goroutine. Sockets, netlink, sysctls and
-// files are behind the System interface, which package netconf/host implements
-// for a running kernel. Only the network service may import it.
+// The package is pure. The way is always the same: claims (claim.go) finds out
+// which interface each definition is about; wanted (want.go) gives the state
+// that configuration and leases ask for; Plan (plan.go) compares it with what
+// there is (State) and with what the service itself has made (Owned), and gives
+// the smallest list of actions, in an order that the kernel takes. Nothing else
+// changes the kernel's state, and what is not Owned is never taken away.
+//
+// Each protocol is a state machine that takes the time and an event and answers
+// with actions; Manager owns one set of machines per interface and is driven by
+// one goroutine. Sockets, netlink, sysctls and files are behind the System
+// interface, which package netconf/host implements for a running kernel. Only
+// the network service may import it.
 //
 // Libraries: insomniacslk/dhcp encodes and decodes messages (its clients are
 // not used: they block, sleep, and wake up for every IP packet on the wire).

@@ -3,27 +3,13 @@ package netconf
 import (
 	"slices"
 	"strings"
+
+	"github.com/testudo-os/testudo/pkg/netplan"
 )
 
 // validDomain reports whether name may go into files that other programs
 // read line by line. Names come from whoever answers first on the wire.
-func validDomain(name string) bool {
-	name = strings.TrimSuffix(name, ".")
-	if name == "" || len(name) > 253 {
-		return false
-	}
-	for label := range strings.SplitSeq(name, ".") {
-		if label == "" || len(label) > 63 || strings.HasPrefix(label, "-") {
-			return false
-		}
-		for _, c := range []byte(label) {
-			if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_') {
-				return false
-			}
-		}
-	}
-	return true
-}
+func validDomain(name string) bool { return netplan.ValidDomain(name) }
 
 // domains keeps the valid names, each once, in their order.
 func domains(names []string) []string {

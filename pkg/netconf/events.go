@@ -6,18 +6,9 @@ import (
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
 	"github.com/insomniacslk/dhcp/dhcpv6"
-)
 
-// Link is what the kernel says of one interface.
-type Link struct {
-	Index   int
-	Name    string
-	MAC     net.HardwareAddr
-	MTU     int
-	Up      bool // switched on
-	Carrier bool // and something is at the other end
-	Managed bool // this service is to configure it
-}
+	"github.com/testudo-os/testudo/pkg/netplan"
+)
 
 // Event is something the kernel or the wire told. The set is closed.
 type Event interface{ event() }
@@ -65,6 +56,18 @@ type (
 		Index   int
 		Message *dhcpv6.Message
 	}
+	// ARPSeen is an ARP packet whose sender has one of our addresses.
+	ARPSeen struct {
+		Index  int
+		MAC    net.HardwareAddr
+		Sender netip.Addr
+	}
+	// Changed: an address, route or rule of the kind that is ours came or went.
+	Changed struct{}
+	// Configured: these settings count from now on.
+	Configured struct{ Settings netplan.Settings }
+	// Reached is the outcome of Reach; Error is "" when the target answered.
+	Reached struct{ Target, Error string }
 	// Synced: everything there is has been told once.
 	Synced struct{}
 )
@@ -78,4 +81,8 @@ func (Local6Seen) event()   {}
 func (Gateway6Seen) event() {}
 func (Packet4) event()      {}
 func (Packet6) event()      {}
+func (ARPSeen) event()      {}
+func (Changed) event()      {}
+func (Configured) event()   {}
+func (Reached) event()      {}
 func (Synced) event()       {}

@@ -14,11 +14,12 @@ import (
 // Lease6 is what a DHCPv6 server told: addresses when it was asked for them,
 // and the other configuration.
 type Lease6 struct {
-	Addresses []Address6   `json:"addresses,omitempty"`
-	ServerID  []byte       `json:"server_id,omitempty"` // DUID
-	DNS       []netip.Addr `json:"dns,omitempty"`
-	Search    []string     `json:"search,omitempty"`
-	NTP       []netip.Addr `json:"ntp,omitempty"`
+	Addresses []Address6     `json:"addresses,omitempty"`
+	Prefixes  []netip.Prefix `json:"prefixes,omitempty"`  // delegated
+	ServerID  []byte         `json:"server_id,omitempty"` // DUID
+	DNS       []netip.Addr   `json:"dns,omitempty"`
+	Search    []string       `json:"search,omitempty"`
+	NTP       []netip.Addr   `json:"ntp,omitempty"`
 
 	Renew   Moment `json:"renew"`   // T1, or when other configuration is to be asked for again
 	Rebind  Moment `json:"rebind"`  // T2
@@ -56,6 +57,13 @@ func lease6(m *dhcpv6.Message, iaid [4]byte, now Moment) (Lease6, error) {
 		}
 		l.times(ia, now)
 	}
+	for _, pd := range m.Options.IAPD() {
+		for _, p := range pd.Options.Prefixes() {
+			if prefix, ok := prefix6(p); ok && pd.IaId == iaid {
+				l.Prefixes = append(l.Prefixes, prefix)
+			}
+		}
+	}
 	if len(l.Addresses) == 0 {
 		return Lease6{}, errors.New("the DHCPv6 server gave no address")
 	}
@@ -72,6 +80,17 @@ func (l *Lease6) add(a *dhcpv6.OptIAAddress, now Moment) {
 		Preferred: lifetime6(now, a.PreferredLifetime),
 		Valid:     lifetime6(now, a.ValidLifetime),
 	})
+}
+
+// prefix6 reads a delegated prefix.
+func prefix6(p *dhcpv6.OptIAPrefix) (netip.Prefix, bool) {
+	if p.Prefix == nil || p.ValidLifetime <= 0 {
+		return netip.Prefix{}, false
+	}
+	addr, ok := netip.AddrFromSlice(p.Prefix.IP.To16())
+	bits, size := p.Prefix.Mask.Size()
+	prefix := netip.PrefixFrom(addr, bits).Masked()
+	return prefix, ok && size == 128 && addr.Is6() && !addr.Is4In6() && prefix.IsValid()
 }
 
 func lifetime6(now Moment, d time.Duration) Moment {

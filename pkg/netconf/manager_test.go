@@ -2,79 +2,25 @@ package netconf
 
 import (
 	"errors"
-	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
-	"github.com/insomniacslk/dhcp/dhcpv6"
 )
 
-// fake is a machine that does what it is told and remembers it.
-type fake struct {
-	now     Moment
-	records map[int]Record
-	did     []string
-	refuse  error // by Apply
-	resolv  string
-	status  string
-	online  bool
-}
-
-func (f *fake) note(format string, args ...any) { f.did = append(f.did, fmt.Sprintf(format, args...)) }
-
-// since gives what was done since the last call.
-func (f *fake) since() string {
-	out := strings.Join(f.did, "; ")
-	f.did = nil
-	return out
-}
-
-func (f *fake) Now() Moment              { return f.now }
-func (f *fake) Adopt(l Link) error       { f.note("adopt %s", l.Name); return nil }
-func (f *fake) Release(index int)        { f.note("release %d", index) }
-func (f *fake) SwitchOn(index int) error { f.note("switch on %d", index); return nil }
-func (f *fake) Send4(index int, m *dhcpv4.DHCPv4, _ netip.Addr) error {
-	f.note("send %s on %d", m.MessageType(), index)
-	return nil
-}
-func (f *fake) Send6(index int, m *dhcpv6.Message) error {
-	f.note("send %s on %d", m.MessageType, index)
-	return nil
-}
-func (f *fake) SolicitRouters(int) error { return nil }
-func (f *fake) Apply(index int, want, stale Desired) error {
-	var texts []string
-	for _, a := range want.Addresses {
-		texts = append(texts, "+"+a.Prefix.String())
+// eth0 sets the state of the first card and gives the event that tells of it.
+func eth0(f *fake, up, carrier bool) LinkSeen {
+	l := f.link(2)
+	if l == nil {
+		f.state.Links = append(f.state.Links, Link{Index: 2, Name: "eth0", MAC: testMAC, MTU: 1500, Physical: true, Ethernet: true})
+		f.index = max(f.index, 2)
+		l = f.link(2)
 	}
-	for _, a := range stale.Addresses {
-		texts = append(texts, "-"+a.Prefix.String())
-	}
-	f.note("apply %d mtu %d %s", index, want.MTU, strings.Join(texts, " "))
-	return f.refuse
-}
-func (f *fake) Load(index int) (Record, bool) { r, ok := f.records[index]; return r, ok }
-func (f *fake) Save(index int, r Record) error {
-	f.records[index] = r
-	return nil
-}
-func (f *fake) Discard(index int) { delete(f.records, index) }
-func (f *fake) Publish(resolv, _ string) error {
-	f.resolv = resolv
-	return nil
-}
-func (f *fake) Report(status string, online bool) { f.status, f.online = status, online }
-
-func newManager() (*Manager, *fake) {
-	f := &fake{records: map[int]Record{}}
-	return &Manager{System: f, Hostname: "box", Random: middle, Log: func(string, ...any) {}}, f
-}
-
-func eth0(up, carrier bool) LinkSeen {
-	return LinkSeen{Link{Index: 2, Name: "eth0", MAC: testMAC, MTU: 1500, Up: up, Carrier: carrier, Managed: true}}
+	l.Up, l.Carrier = up, carrier
+	return LinkSeen{*l}
 }
 
 // lease lets the server answer what eth0 asked.
@@ -93,88 +39,120 @@ func expect(t *testing.T, what, got, want string) {
 	}
 }
 
+const (
+	added = "add address 10.0.2.15/24 to eth0; add route 10.0.2.0/24 metric 1026 on eth0; add route default via 10.0.2.2 metric 1026 on eth0"
+	taken = "remove route 10.0.2.0/24 metric 1026 on eth0; remove route default via 10.0.2.2 metric 1026 on eth0; remove address 10.0.2.15/24 from eth0"
+)
+
 func TestWithoutAnInterfaceTheServiceSaysSoAndIsNotOnline(t *testing.T) {
 	m, f := newManager()
-	m.Handle(LinkSeen{Link{Index: 1, Name: "docker0"}})
+	f.state.Links = []Link{{Index: 1, Name: "docker0", Kind: "bridge", MAC: testMAC, Ethernet: true, Up: true}}
+	m.Handle(LinkSeen{f.state.Links[0]})
 	m.Handle(Synced{})
 	expect(t, "status", f.status, "no network interface")
-	if f.online || m.Next() != Never {
-		t.Error("online, or something is due")
+	expect(t, "what was done", f.since(), "")
+	if f.ready || m.Next() != at(60) {
+		t.Errorf("ready %v, next %v: want waiting to end after a minute", f.ready, m.Next())
+	}
+	f.now = at(60)
+	m.Tick()
+	expect(t, "status", f.status, "not online after 1m0s: no network interface is there")
+	if !f.ready || f.picture.Online || m.Next() != Never {
+		t.Errorf("ready %v, online %v, next %v", f.ready, f.picture.Online, m.Next())
 	}
 }
 
 func TestAnInterfaceIsSwitchedOnAskedForAndConfigured(t *testing.T) {
 	m, f := newManager()
-	m.Handle(eth0(false, false))
+	m.Handle(eth0(f, false, false))
 	m.Handle(Synced{})
-	expect(t, "first sight", f.since(), "adopt eth0; switch on 2")
-	m.Handle(eth0(true, false))
+	expect(t, "first sight", f.since(), "adopt eth0; switch on eth0; send DISCOVER on 2")
+	m.Handle(eth0(f, true, false))
 	expect(t, "status", f.status, "eth0: no carrier")
-	m.Handle(eth0(true, true))
+	f.since()
+	m.Handle(eth0(f, true, true))
 	expect(t, "carrier", f.since(), "send DISCOVER on 2")
-	if f.online {
+	if f.ready {
 		t.Error("online without an address")
 	}
 	lease(m, dhcpv4.WithGeneric(dhcpv4.OptionInterfaceMTU, []byte{0x05, 0xdc - 40}), dhcpv4.WithOption(dhcpv4.OptDNS(otherIP)))
-	expect(t, "lease", f.since(), "send REQUEST on 2; apply 2 mtu 1460 +10.0.2.15/24")
+	expect(t, "lease", f.since(), "send REQUEST on 2; set MTU 1460 of eth0; "+added)
 	expect(t, "status", f.status, "eth0: 10.0.2.15/24 from DHCP, gateway 10.0.2.2")
-	if !f.online || !strings.Contains(f.resolv, "nameserver 10.0.2.3\n") {
-		t.Errorf("online %v, resolv.conf %q", f.online, f.resolv)
+	if !f.ready || !strings.Contains(f.resolv, "nameserver 10.0.2.3\n") {
+		t.Errorf("ready %v, resolv.conf %q", f.ready, f.resolv)
 	}
 	f.now = at(1000)
 	m.Tick()
-	expect(t, "the end of the lease takes the MTU back, too", f.since(), "apply 2 mtu 1500 -10.0.2.15/24; send DISCOVER on 2")
+	expect(t, "the end of the lease takes the MTU back, too", f.since(), "send DISCOVER on 2; "+taken+"; set MTU 1500 of eth0")
+}
+
+func TestOldNewsOfCarrierIsNoNewsAndAFlapThatNobodySawIsOne(t *testing.T) {
+	m, f := newManager()
+	e := eth0(f, true, true)
+	f.link(2).Changes = 5
+	m.Handle(LinkSeen{*f.link(2)})
+	lease(m)
+	f.since()
+	e.Carrier, e.Changes = false, 4
+	m.Handle(e)
+	expect(t, "a message from before", f.since(), "")
+	f.link(2).Changes = 7
+	m.Handle(LinkSeen{*f.link(2)})
+	expect(t, "gone and back", f.since(), "send REQUEST on 2")
 }
 
 func TestAnInterfaceSwitchedOffByHandStaysOff(t *testing.T) {
 	m, f := newManager()
-	m.Handle(eth0(true, true))
+	m.Handle(eth0(f, true, true))
 	m.Handle(Synced{})
 	f.since()
-	m.Handle(eth0(false, false))
+	m.Handle(eth0(f, false, false))
 	expect(t, "status", f.status, "eth0: switched off")
 	expect(t, "actions", f.since(), "")
+	m.Handle(eth0(f, true, true))
+	expect(t, "switched on again", f.since(), "send DISCOVER on 2")
 }
 
-func TestARestartPutsTheSameInForceAndWhatRanOutMeanwhileIsRemoved(t *testing.T) {
-	m, f := newManager()
-	m.Handle(eth0(true, true))
-	lease(m)
-	before := f.since()
-	if !strings.Contains(before, "+10.0.2.15/24") {
-		t.Fatal(before)
+func TestARestartChangesNothingAndWhatRanOutMeanwhileIsRemoved(t *testing.T) {
+	run := func() *fake {
+		m, f := newManager()
+		m.Handle(eth0(f, true, true))
+		lease(m)
+		if got := f.since(); !strings.Contains(got, added) {
+			t.Fatal(got)
+		}
+		return f
 	}
-	records := f.records
+	f := run()
+	f.now = at(1)
+	restarted(f).Handle(eth0(f, true, true))
+	expect(t, "restart within the lease", f.since(), "adopt eth0; send REQUEST on 2")
 
-	m, f = newManager()
-	f.records, f.now = records, at(10)
-	m.Handle(eth0(true, true))
-	expect(t, "restart within the lease", f.since(), "adopt eth0; apply 2 mtu 1500 +10.0.2.15/24; send REQUEST on 2")
+	f = run()
+	f.now = at(2000)
+	restarted(f).Handle(eth0(f, true, true))
+	expect(t, "restart after the lease", f.since(), "adopt eth0; send DISCOVER on 2; "+taken)
 
-	m, f = newManager()
-	f.records, f.now = records, at(2000)
-	m.Handle(eth0(true, true))
-	expect(t, "restart after the lease", f.since(), "adopt eth0; send DISCOVER on 2; apply 2 mtu 1500 -10.0.2.15/24")
-
-	m, f = newManager()
-	f.records, f.now = records, at(10)
-	other := eth0(true, true)
-	other.MAC = append(other.MAC[:5:5], 9)
-	m.Handle(other)
-	expect(t, "another card at the same place", f.since(), "adopt eth0; send DISCOVER on 2")
+	f = run()
+	other := net.HardwareAddr{2, 2, 2, 2, 2, 9}
+	f.link(2).MAC = other
+	restarted(f).Handle(eth0(f, true, true))
+	expect(t, "another card at the same place", f.since(), "adopt eth0; send DISCOVER on 2; "+taken)
 }
 
 func TestAnInterfaceThatJoinsABridgeIsLeftAndOneUnpluggedForgotten(t *testing.T) {
 	m, f := newManager()
-	m.Handle(eth0(true, true))
+	m.Handle(eth0(f, true, true))
 	lease(m)
 	f.since()
-	bridged := eth0(true, true)
-	bridged.Managed = false
-	m.Handle(bridged)
-	expect(t, "bridged", f.since(), "apply 2 mtu 1500 -10.0.2.15/24; release 2")
-	m.Handle(eth0(true, true))
+	f.state.Links = append(f.state.Links, Link{Index: 9, Name: "br0", Kind: "bridge"})
+	f.link(2).Master = 9
+	m.Handle(eth0(f, true, true))
+	expect(t, "bridged by someone else", f.since(), "release 2; "+taken)
+	f.link(2).Master = 0
+	m.Handle(eth0(f, true, true))
 	f.since()
+	_ = f.delete(2)
 	m.Handle(LinkGone{Index: 2})
 	m.Handle(Synced{})
 	expect(t, "unplugged", f.since(), "release 2")
@@ -186,14 +164,15 @@ func TestAnInterfaceThatJoinsABridgeIsLeftAndOneUnpluggedForgotten(t *testing.T)
 
 func TestIPv6AloneMakesTheMachineOnlineWhenAddressAndRouterAreThere(t *testing.T) {
 	m, f := newManager()
-	m.Handle(eth0(true, true))
+	m.Handle(eth0(f, true, true))
 	m.Handle(Synced{})
 	m.Handle(Address6Seen{Index: 2, Prefix: netip.MustParsePrefix("2001:db8::5/64")})
-	if f.online {
+	if f.ready {
 		t.Error("online without a router")
 	}
+	expect(t, "why", f.picture.Why, "no interface has a way out (eth0: asking for an address by DHCP, 2001:db8::5/64)")
 	m.Handle(Gateway6Seen{Index: 2, Gateway: netip.MustParseAddr("fe80::1")})
-	if !f.online {
+	if !f.ready || !f.picture.Online {
 		t.Error("not online")
 	}
 	expect(t, "status", f.status, "eth0: asking for an address by DHCP, 2001:db8::5/64")
@@ -201,7 +180,7 @@ func TestIPv6AloneMakesTheMachineOnlineWhenAddressAndRouterAreThere(t *testing.T
 
 func TestRouterFlagsStartDHCPv6AndAgainAfterCarrierLoss(t *testing.T) {
 	m, f := newManager()
-	m.Handle(eth0(true, true))
+	m.Handle(eth0(f, true, true))
 	f.since()
 	m.Handle(RouterFlags{Index: 2, Other: true})
 	expect(t, "O flag, but no address to ask from", f.since(), "")
@@ -209,8 +188,8 @@ func TestRouterFlagsStartDHCPv6AndAgainAfterCarrierLoss(t *testing.T) {
 	expect(t, "an address to ask from", f.since(), "send INFORMATION-REQUEST on 2")
 	m.Handle(RouterFlags{Index: 2, Other: true})
 	expect(t, "the same again", f.since(), "")
-	m.Handle(eth0(true, false))
-	m.Handle(eth0(true, true))
+	m.Handle(eth0(f, true, false))
+	m.Handle(eth0(f, true, true))
 	expect(t, "carrier returns", f.since(), "send DISCOVER on 2; send INFORMATION-REQUEST on 2")
 	m.Handle(Local6Seen{Index: 2, Gone: true}) // the kernel checks it again
 	m.Handle(Local6Seen{Index: 2})
@@ -219,7 +198,7 @@ func TestRouterFlagsStartDHCPv6AndAgainAfterCarrierLoss(t *testing.T) {
 
 func TestAnAddressThatAnotherHostHasIsInTheStatusUntilItIsFree(t *testing.T) {
 	m, f := newManager()
-	m.Handle(eth0(true, true))
+	m.Handle(eth0(f, true, true))
 	m.Handle(Synced{})
 	own := Address6Seen{Index: 2, Prefix: netip.MustParsePrefix("2001:db8::5/64"), Gone: true, Taken: true}
 	m.Handle(own)
@@ -229,9 +208,30 @@ func TestAnAddressThatAnotherHostHasIsInTheStatusUntilItIsFree(t *testing.T) {
 	expect(t, "free", f.status, "eth0: asking for an address by DHCP, 2001:db8::5/64")
 }
 
+func TestALeasedIPv4AddressThatAnotherHostHasIsDeclined(t *testing.T) {
+	m, f := newManager()
+	m.Handle(eth0(f, true, true))
+	m.Handle(Synced{})
+	lease(m)
+	if got := f.watched[2]; len(got) != 1 || got[0] != netip.MustParseAddr("10.0.2.15") {
+		t.Fatalf("watched: %v", got)
+	}
+	f.since()
+	own := ARPSeen{Index: 2, MAC: testMAC, Sender: netip.MustParseAddr("10.0.2.15")}
+	m.Handle(own)
+	expect(t, "our own packet", f.since(), "")
+	own.MAC = net.HardwareAddr{2, 9, 9, 9, 9, 9}
+	m.Handle(own)
+	expect(t, "another host's", f.since(), "send DECLINE on 2; "+taken)
+	expect(t, "status", f.status, "eth0: 10.0.2.15 is taken by another host (02:09:09:09:09:09), retrying in 10 s")
+	f.now = at(10)
+	m.Tick()
+	expect(t, "ten seconds later", f.since(), "send DISCOVER on 2")
+}
+
 func TestALinkLocalDNSServerIsWrittenWithItsInterfaceAndForgottenInTime(t *testing.T) {
 	m, f := newManager()
-	m.Handle(eth0(true, true))
+	m.Handle(eth0(f, true, true))
 	m.Handle(Synced{})
 	m.Handle(RouterSaid{Index: 2, DNS: []RouterDNS{{Servers: []netip.Addr{netip.MustParseAddr("fe80::53")}, Lifetime: 5 * time.Second}}})
 	if !strings.Contains(f.resolv, "nameserver fe80::53%eth0\n") {
@@ -244,11 +244,23 @@ func TestALinkLocalDNSServerIsWrittenWithItsInterfaceAndForgottenInTime(t *testi
 	}
 }
 
-func TestWhatTheKernelRefusesIsInTheStatus(t *testing.T) {
+func TestWhatTheKernelRefusesIsInTheStatusAndTriedAgain(t *testing.T) {
 	m, f := newManager()
-	m.Handle(eth0(true, true))
+	m.Handle(eth0(f, true, true))
 	m.Handle(Synced{})
-	f.refuse = errors.New("add address: permission denied")
+	f.refuse = func(a Action) error {
+		if _, ok := a.(AddAddress); ok {
+			return errors.New("permission denied")
+		}
+		return nil
+	}
 	lease(m)
-	expect(t, "status", f.status, "eth0: add address: permission denied")
+	expect(t, "status", f.status, "eth0: add address 10.0.2.15/24 to eth0: permission denied")
+	f.refuse = nil
+	f.since()
+	f.now = at(1)
+	m.Tick()
+	if got := f.since(); !strings.HasPrefix(got, "add address 10.0.2.15/24 to eth0") {
+		t.Errorf("a second later: %q", got)
+	}
 }

@@ -16,9 +16,9 @@ type Names struct {
 // ignored without a word.
 const mostServers = 3
 
-// ResolvConf renders a resolver configuration: interfaces in the order of
-// preference, each server and domain once.
-func ResolvConf(interfaces []Names) string {
+// ResolvConf renders a resolver configuration: what counts most first, each
+// server and domain once, then options of resolv.conf(5).
+func ResolvConf(interfaces []Names, options []string) string {
 	var servers, search []string
 	for _, n := range interfaces {
 		for _, s := range n.Servers {
@@ -46,6 +46,9 @@ func ResolvConf(interfaces []Names) string {
 	}
 	if len(search) > 0 {
 		b.WriteString("search " + strings.Join(search, " ") + "\n")
+	}
+	if len(options) > 0 {
+		b.WriteString("options " + strings.Join(options, " ") + "\n")
 	}
 	return b.String()
 }

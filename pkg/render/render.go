@@ -17,11 +17,12 @@ import (
 	"github.com/testudo-os/testudo/pkg/apply"
 	"github.com/testudo-os/testudo/pkg/atomicfile"
 	"github.com/testudo-os/testudo/pkg/config"
+	"github.com/testudo-os/testudo/pkg/netplan"
 )
 
 // Services are those that have a folder, also when it is empty: a bind mount
 // of it must find something.
-func Services() []string { return []string{"docker", "ntp", "syslog"} }
+func Services() []string { return []string{"docker", "network", "ntp", "syslog"} }
 
 // Files gives the files by path, SERVICE/NAME.
 func Files(cfg *config.Config) (map[string]string, error) {
@@ -38,7 +39,7 @@ func Files(cfg *config.Config) (map[string]string, error) {
 		return nil, err
 	}
 	add("syslog/remote.conf", remote)
-	daemon, err := docker(cfg.Testudo.Docker)
+	daemon, err := docker(cfg.Testudo.Docker, cfg.Testudo.Network.Proxy)
 	if err != nil {
 		return nil, err
 	}
@@ -48,6 +49,13 @@ func Files(cfg *config.Config) (map[string]string, error) {
 	if cfg.CACerts.RemoveDefaults {
 		files["docker/trusted.crt"] = trusted // also when it holds none
 		add("docker/only-trusted", "The image's certificates do not count.\n")
+	}
+	settings, err := netplan.Settings{Network: cfg.Network, Testudo: cfg.Testudo.Network}.Encode()
+	if err != nil {
+		return nil, err
+	}
+	if string(settings) != "{}\n" { // nothing said: DHCP on every card
+		add("network/network.json", string(settings))
 	}
 	return files, nil
 }
@@ -95,14 +103,25 @@ func syslog(s config.Syslog) (string, error) {
 `, host, r.Port, r.Protocol), nil
 }
 
+// proxies are dockerd's own (daemon.json, proxies): for what it pulls.
+type proxies struct {
+	HTTP    string `json:"http-proxy,omitempty"`
+	HTTPS   string `json:"https-proxy,omitempty"`
+	NoProxy string `json:"no-proxy,omitempty"`
+}
+
 // docker gives the part of dockerd's daemon.json that is configurable; "" when
 // nothing is.
-func docker(d config.Docker) (string, error) {
+func docker(d config.Docker, p netplan.Proxy) (string, error) {
 	daemon := struct {
 		Mirrors  []string `json:"registry-mirrors,omitempty"`
 		Insecure []string `json:"insecure-registries,omitempty"`
-	}{d.RegistryMirrors, d.InsecureRegistries}
-	if len(daemon.Mirrors) == 0 && len(daemon.Insecure) == 0 {
+		Proxies  *proxies `json:"proxies,omitempty"`
+	}{d.RegistryMirrors, d.InsecureRegistries, nil}
+	if p.HTTP != "" || p.HTTPS != "" {
+		daemon.Proxies = &proxies{p.HTTP, p.HTTPS, strings.Join(p.NoProxy, ",")}
+	}
+	if len(daemon.Mirrors) == 0 && len(daemon.Insecure) == 0 && daemon.Proxies == nil {
 		return "", nil
 	}
 	text, err := json.MarshalIndent(daemon, "", "  ")
@@ -122,6 +141,14 @@ func Write(dir string, files map[string]string) error {
 	return errors.Join(errs...)
 }
 
+// mode of a service's files: those of the network may hold keys of WireGuard.
+func mode(service string) os.FileMode {
+	if service == "network" {
+		return 0o600
+	}
+	return 0o644
+}
+
 func writeFolder(dir, service string, files map[string]string) error {
 	folder := filepath.Join(dir, service)
 	if err := os.MkdirAll(folder, 0o755); err != nil {
@@ -134,7 +161,7 @@ func writeFolder(dir, service string, files map[string]string) error {
 	var errs []error
 	for path, content := range files {
 		if filepath.Dir(path) == service {
-			errs = append(errs, atomicfile.Write(filepath.Join(dir, path), []byte(content), 0o644))
+			errs = append(errs, atomicfile.Write(filepath.Join(dir, path), []byte(content), mode(service)))
 		}
 	}
 	for _, e := range entries {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/testudo-os/testudo/pkg/config"
+	"github.com/testudo-os/testudo/pkg/netplan"
 )
 
 func TestFiles(t *testing.T) {
@@ -30,6 +31,11 @@ func TestFiles(t *testing.T) {
 		{"no certificates at all", config.Config{CACerts: config.CACerts{RemoveDefaults: true}}, map[string]string{"docker/trusted.crt": "", "docker/only-trusted": "do not count"}},
 		{"mirrors", config.Config{Testudo: config.Testudo{Docker: config.Docker{RegistryMirrors: []string{"https://m.example"}}}},
 			map[string]string{"docker/daemon.json": "{\n  \"registry-mirrors\": [\n    \"https://m.example\"\n  ]\n}\n"}},
+		{"a proxy", config.Config{Testudo: config.Testudo{Network: netplan.Testudo{Proxy: netplan.Proxy{HTTP: "http://p:1", NoProxy: []string{"a", "b"}}}}},
+			map[string]string{"docker/daemon.json": `"http-proxy": "http://p:1",
+    "no-proxy": "a,b"`, "network/network.json": `"http": "http://p:1"`}},
+		{"a network", config.Config{Network: &netplan.Config{Version: 2, Ethernets: map[string]*netplan.Ethernet{"eth0": {}}}},
+			map[string]string{"network/network.json": `"eth0": {}`}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -90,4 +96,16 @@ func FuzzSyslog(f *testing.F) {
 			t.Fatalf("%q gives %q", remote, got)
 		}
 	})
+}
+
+func TestTheNetworksFilesAreForRootAlone(t *testing.T) {
+	dir := t.TempDir()
+	if err := Write(dir, map[string]string{"network/network.json": "{}", "ntp/default.sources": "a"}); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]os.FileMode{"network/network.json": 0o600, "ntp/default.sources": 0o644} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: %v, %v", name, info, err)
+		}
+	}
 }

@@ -67,6 +67,8 @@ type Decoder struct {
 	aliases map[*yaml.Node]bool // being followed: a second time is a circle
 	visited int
 	stopped bool // a bound was hit; no more findings
+
+	oldBooleans bool
 }
 
 // Decode reads data, which people know as file, into out, a pointer. The error
@@ -159,6 +161,15 @@ func (d *Decoder) FileOf(n *yaml.Node) string {
 		return file
 	}
 	return d.file
+}
+
+// OldBooleans lets yes, no, on and off be booleans in what f decodes: formats
+// that are older than YAML 1.2 are full of them.
+func (d *Decoder) OldBooleans(f func()) {
+	before := d.oldBooleans
+	d.oldBooleans = true
+	f()
+	d.oldBooleans = before
 }
 
 // Decode decodes n into out, a pointer, and says whether all was well.

@@ -87,6 +87,16 @@ func (d *Decoder) boolean(n *yaml.Node, v reflect.Value) {
 		return
 	}
 	want := "true or false"
+	if n.Kind == yaml.ScalarNode && d.oldBooleans {
+		switch strings.ToLower(n.Value) {
+		case "yes", "on", "y":
+			v.SetBool(true)
+			return
+		case "no", "off", "n":
+			v.SetBool(false)
+			return
+		}
+	}
 	if n.Kind == yaml.ScalarNode {
 		switch strings.ToLower(n.Value) {
 		case "yes", "on", "y", "1":

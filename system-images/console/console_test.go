@@ -14,6 +14,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/testudo-os/testudo/pkg/config"
+	"github.com/testudo-os/testudo/pkg/netplan"
 	"github.com/testudo-os/testudo/pkg/supervise"
 )
 
@@ -386,5 +387,17 @@ func TestTheMachineFindsItselfByItsNames(t *testing.T) {
 		if got := hosts(tt.name, tt.full); !strings.HasSuffix(got, tt.want) {
 			t.Errorf("%s %s: got %q", tt.name, tt.full, got)
 		}
+	}
+}
+
+func TestLoginShellsKnowTheProxy(t *testing.T) {
+	text := proxyProfile(netplan.Proxy{HTTP: "http://p.example:3128", NoProxy: []string{".example.com"}})
+	for _, want := range []string{"export http_proxy='http://p.example:3128'\n", "export HTTP_PROXY=", "export no_proxy='localhost,127.0.0.1,::1,.example.com'\n"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in %s", want, text)
+		}
+	}
+	if text := proxyProfile(netplan.Proxy{}); strings.Contains(text, "export") {
+		t.Errorf("without a proxy: %s", text)
 	}
 }

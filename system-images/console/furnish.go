@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/testudo-os/testudo/pkg/config"
 	"github.com/testudo-os/testudo/pkg/layout"
+	"github.com/testudo-os/testudo/pkg/netplan"
 )
 
 // lastlog is sshd's; without it each login on a terminal is a complaint in the log.
@@ -19,8 +21,23 @@ func (c *console) furnish() {
 		_, full := cfg.Names()
 		c.write("/etc/hosts", hosts(hostname(), full))
 	}
+	if r := c.resolved.Load(); r != nil {
+		c.check(os.MkdirAll("/etc/profile.d", 0o755))
+		c.write("/etc/profile.d/testudo-proxy.sh", proxyProfile(r.Config.Testudo.Network.Proxy))
+	}
 	c.check(ensureFile(lastlog))
 	c.greet()
+}
+
+// proxyProfile has login shells know the proxy (testudo.network.proxy, whose
+// values hold nothing that a shell would take for more than text).
+func proxyProfile(p netplan.Proxy) string {
+	text := "# From testudo.network.proxy.\n"
+	for _, variable := range p.Environment() {
+		name, value, _ := strings.Cut(variable, "=")
+		text += "export " + name + "='" + value + "'\n"
+	}
+	return text
 }
 
 // ensureFile makes an empty file where there is none.

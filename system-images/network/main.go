@@ -1,6 +1,6 @@
-// Command network is Testudo's network service: DHCPv4, IPv6 router
-// advertisements and DHCPv6 on every physical interface. docs/networking.md
-// says what it does; package netconf does it.
+// Command network is Testudo's network service: it brings interfaces,
+// addresses, routes and names to what the configuration says and servers
+// grant. docs/networking.md says what it does; package netconf does it.
 package main
 
 import (
@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/debug"
 	"syscall"
 
@@ -30,15 +31,17 @@ func main() {
 	flag.StringVar(&h.Sysfs, "sysfs", "/sys/class/net", "where the kernel `lists` network interfaces")
 	flag.StringVar(&h.RunDir, "run", layout.NetworkDir, "`folder` for leases")
 	flag.StringVar(&h.Resolv, "resolv", layout.ResolvConf, "resolver `file` to write")
+	flag.StringVar(&h.Status, "status", layout.NetworkStatus, "`file` that tells of the state of the network")
+	settings := flag.String("settings", filepath.Join(layout.Rendered, "network", "network.json"), "`file` with the configuration")
 	flag.Parse()
 
-	if err := run(h); err != nil {
+	if err := run(h, *settings); err != nil {
 		say("%v", err)
 		os.Exit(1)
 	}
 }
 
-func run(h *host.Host) error {
+func run(h *host.Host, path string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	events, err := h.Open()
@@ -49,7 +52,23 @@ func run(h *host.Host) error {
 	if err != nil {
 		say("host name: %v", err) // DHCP works without
 	}
-	m := &netconf.Manager{System: h, Hostname: hostname, Random: rand.Uint32, Log: say}
+	settings, err := host.ReadSettings(path)
+	if err != nil {
+		say("%v; DHCP is used on every card", err) // better than no network
+	}
+	go func() {
+		if err := h.WatchSettings(ctx, path); err != nil {
+			say("%v; SIGHUP reads it again", err)
+		}
+	}()
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	go func() {
+		for range hup {
+			h.Reload(path)
+		}
+	}()
+	m := &netconf.Manager{System: h, Settings: settings, Hostname: hostname, Random: rand.Uint32, Log: say}
 	return m.Run(ctx, events)
 }
 

@@ -206,12 +206,13 @@ func TestDnsmasqGivesALeaseThatIsRenewedReboundAndKeptOverARestart(t *testing.T)
 	l.heard(s, 2, "DHCPACK(far0)")
 	l.told(2, "192.0.2.50/24 for ")
 
+	before := strings.Count(s.said.String(), "DHCPDISCOVER") // two where a busy machine answers late
 	l.stop()
 	l.start()
 	l.heard(s, 3, "DHCPACK(far0)")
 	l.told(3, "192.0.2.50/24 for ")
-	if n := strings.Count(s.said.String(), "DHCPDISCOVER"); n != 1 {
-		t.Errorf("the server saw %d DISCOVERs", n)
+	if n := strings.Count(s.said.String(), "DHCPDISCOVER"); n != before {
+		t.Errorf("the server saw %d DISCOVERs after the restart\nlog:\n%s", n-before, l.log)
 	}
 }
 

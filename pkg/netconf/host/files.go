@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/testudo-os/testudo/pkg/netconf"
 )
@@ -48,6 +49,64 @@ func (h *Host) Discard(index int) {
 
 func (h *Host) recordPath(index int) string {
 	return filepath.Join(h.RunDir, strconv.Itoa(index)+".json")
+}
+
+// ownedFile lies beside the records of interfaces.
+const ownedFile = "owned.json"
+
+// LoadOwned reads what an earlier run of the service has made.
+func (h *Host) LoadOwned() (netconf.Owned, bool) {
+	var o netconf.Owned
+	b, err := os.ReadFile(filepath.Join(h.RunDir, ownedFile))
+	if err != nil || json.Unmarshal(b, &o) != nil {
+		return netconf.Owned{}, false
+	}
+	return o, true
+}
+
+// SaveOwned keeps it for the next run.
+func (h *Host) SaveOwned(o netconf.Owned) error {
+	b, err := json.MarshalIndent(o, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode what is owned: %w", err)
+	}
+	return replace(filepath.Join(h.RunDir, ownedFile), b)
+}
+
+// Tell writes the state of the network for people and programs.
+func (h *Host) Tell(p netconf.Picture) error {
+	if h.Status == "" {
+		return nil
+	}
+	now, wall := h.Now(), time.Now()
+	at := func(m netconf.Moment, known bool) *time.Time {
+		if !known || m == netconf.Never {
+			return nil
+		}
+		t := wall.Add(time.Duration(m - now)).Round(time.Second)
+		return &t
+	}
+	s := p.Network
+	s.Time = wall
+	for i := range s.Links {
+		l := &s.Links[i]
+		for j := range l.Addresses {
+			until, known := p.Until[fmt.Sprintf("%d %s", l.Index, l.Addresses[j].Address)]
+			l.Addresses[j].Until = at(until, known)
+		}
+		for j := range l.Leases {
+			key := fmt.Sprintf("%d %s", l.Index, l.Leases[j].Protocol)
+			renew, known := p.Renew[key]
+			l.Leases[j].Renew = at(renew, known)
+			expires, known := p.Expires[key]
+			l.Leases[j].Expires = at(expires, known)
+		}
+	}
+	b, err := json.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("encode the state of the network: %w", err)
+	}
+	return replace(h.Status, append(b, '\n'))
 }
 
 // Publish writes resolv.conf and the time servers that DHCP named.

@@ -10,11 +10,14 @@
 package host
 
 import (
+	"context"
 	"fmt"
-	"path/filepath"
+	"net"
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
 	"github.com/testudo-os/testudo/pkg/netconf"
@@ -27,13 +30,18 @@ type Host struct {
 	Sysfs   string // /sys/class/net
 	RunDir  string // records of interfaces, and ntp/dhcp.sources
 	Resolv  string // resolv.conf, in a directory of its own
-	Pattern string // interfaces to manage, as in path.Match; "" is every physical one
+	Status  string // file that tells of the network's state; "" for none
+	Pattern string // interfaces to take for network cards, as in path.Match; "" is those with a device
 	Log     func(format string, args ...any)
+	// Dial reaches targets; nil is the network's own way.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
-	events chan netconf.Event
-	handle *netlink.Handle
-	ports  map[int]*port
-	saved  map[int]string
+	events   chan netconf.Event
+	handle   *netlink.Handle
+	sockets  map[int]*nl.SocketHandle
+	ports    map[int]*port
+	saved    map[int]string
+	filtered string // the firewall that is in force, rendered; "" for none
 }
 
 // Open connects to the kernel and returns the events it tells.
@@ -43,11 +51,16 @@ func (h *Host) Open() (<-chan netconf.Event, error) {
 		return nil, fmt.Errorf("open netlink: %w", err)
 	}
 	h.handle = handle
+	socket, err := nl.GetNetlinkSocketAt(netns.None(), netns.None(), unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, fmt.Errorf("open netlink: %w", err)
+	}
+	h.sockets = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: {Socket: socket}}
 	// Buffered: a burst of router advertisements must not hold up the kernel's queue.
 	h.events = make(chan netconf.Event, 64)
 	h.ports = map[int]*port{}
 	h.saved = map[int]string{}
-	m, err := newMonitor(h.managed, h.events, h.Log)
+	m, err := newMonitor(h.events, h.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -65,36 +78,15 @@ func (h *Host) Now() netconf.Moment {
 }
 
 // Report passes the status to the service manager.
-func (h *Host) Report(status string, online bool) {
+func (h *Host) Report(status string, ready bool) {
 	h.Log("%s", status)
 	messages := []string{sdnotify.Status(status)}
-	if online {
+	if ready {
 		messages = append(messages, sdnotify.Ready)
 	}
 	if err := sdnotify.Send(messages...); err != nil {
 		h.Log("%v", err)
 	}
-}
-
-// managed says whether an interface is ours: one with a device behind it that
-// speaks Ethernet and belongs to no bridge or bond, or what Pattern says.
-func (h *Host) managed(l linkInfo) bool {
-	if l.loopback || l.master != 0 {
-		return false
-	}
-	if h.Pattern != "" {
-		ok, err := filepath.Match(h.Pattern, l.Name)
-		return err == nil && ok
-	}
-	return l.ethernet && exists(filepath.Join(h.Sysfs, l.Name, "device"))
-}
-
-// SwitchOn sets an interface up.
-func (h *Host) SwitchOn(index int) error {
-	if err := h.handle.LinkSetUp(link(index)); err != nil {
-		return fmt.Errorf("switch on: %w", err)
-	}
-	return nil
 }
 
 func link(index int) netlink.Link {

@@ -16,10 +16,9 @@ import (
 // monitor reads one netlink socket: first a dump of what there is, then what
 // changes. When the kernel had to drop messages it dumps again.
 type monitor struct {
-	file    *os.File
-	managed func(linkInfo) bool
-	events  chan<- netconf.Event
-	log     func(format string, args ...any)
+	file   *os.File
+	events chan<- netconf.Event
+	log    func(format string, args ...any)
 
 	dump  int          // index into dumps of the one that runs
 	known map[int]bool // interfaces told of
@@ -36,7 +35,7 @@ var dumps = []struct {
 	{unix.RTM_GETROUTE, unix.AF_INET6},
 }
 
-func newMonitor(managed func(linkInfo) bool, events chan<- netconf.Event, log func(string, ...any)) (*monitor, error) {
+func newMonitor(events chan<- netconf.Event, log func(string, ...any)) (*monitor, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, fmt.Errorf("open netlink: %w", err)
@@ -46,15 +45,15 @@ func newMonitor(managed func(linkInfo) bool, events chan<- netconf.Event, log fu
 		return nil, fmt.Errorf("bind netlink: %w", err)
 	}
 	for _, group := range []int{
-		unix.RTNLGRP_LINK, unix.RTNLGRP_IPV6_IFINFO, unix.RTNLGRP_IPV6_IFADDR,
-		unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_ND_USEROPT,
+		unix.RTNLGRP_LINK, unix.RTNLGRP_IPV6_IFINFO, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR,
+		unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_ND_USEROPT,
 	} {
 		if err := unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_ADD_MEMBERSHIP, group); err != nil {
 			unix.Close(fd)
 			return nil, fmt.Errorf("join netlink group %d: %w", group, err)
 		}
 	}
-	return &monitor{file: os.NewFile(uintptr(fd), "netlink"), managed: managed, events: events, log: log, known: map[int]bool{}}, nil
+	return &monitor{file: os.NewFile(uintptr(fd), "netlink"), events: events, log: log, known: map[int]bool{}}, nil
 }
 
 // run reads until the socket fails, which only the end of the process causes.
@@ -94,7 +93,7 @@ func (m *monitor) message(msg syscall.NetlinkMessage) {
 		m.dumped()
 		return
 	}
-	for _, e := range parse(msg.Header.Type, msg.Data, m.managed) {
+	for _, e := range parse(msg.Header.Type, msg.Data) {
 		switch e := e.(type) {
 		case netconf.LinkSeen:
 			m.known[e.Index], m.seen[e.Index] = true, true

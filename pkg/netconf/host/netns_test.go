@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/testudo-os/testudo/pkg/netconf"
+	"github.com/testudo-os/testudo/pkg/netplan"
 )
 
 // These tests run the real thing between two network namespaces that they
@@ -40,6 +41,7 @@ type lab struct {
 	host           *Host           // of the client that runs
 	clock          *leaping        // it, with a clock that can be set forward
 	dir            string
+	settings       netplan.Settings
 	log            *syncBuffer
 	stop           func()
 }
@@ -155,6 +157,7 @@ func (l *lab) start() {
 	opened, ended := make(chan error), make(chan struct{})
 	h := &Host{
 		Pattern: "td*", Sysctl: "/proc/sys/net", Sysfs: "/sys/class/net", Log: l.log.printf,
+		Status: filepath.Join(l.dir, "status.json"), Dial: l.dial,
 		RunDir: filepath.Join(l.dir, "run"), Resolv: filepath.Join(l.dir, "resolv", "resolv.conf"),
 	}
 	clock := &leaping{Host: h}
@@ -162,6 +165,7 @@ func (l *lab) start() {
 		clock.ahead.Store(l.clock.ahead.Load()) // time does not go back
 	}
 	l.host, l.clock = h, clock
+	settings := l.settings
 	go func() {
 		defer close(ended)
 		runtime.LockOSThread()
@@ -174,7 +178,7 @@ func (l *lab) start() {
 		if err != nil {
 			return
 		}
-		m := &netconf.Manager{System: clock, Hostname: "lab", Random: func() uint32 { return 1 << 31 }, Log: l.log.printf}
+		m := &netconf.Manager{System: clock, Settings: settings, Hostname: "lab", Random: func() uint32 { return 1 << 31 }, Log: l.log.printf}
 		if err := m.Run(ctx, events); err != nil {
 			l.t.Error(err)
 		}
@@ -190,6 +194,15 @@ func (l *lab) start() {
 		}
 		l.stop = nil
 	}
+}
+
+// dial connects from the client's namespace.
+func (l *lab) dial(ctx context.Context, network, address string) (conn net.Conn, err error) {
+	err = within(l.client, func() (err error) {
+		conn, err = (&net.Dialer{}).DialContext(ctx, network, address)
+		return err
+	})
+	return conn, err
 }
 
 // serve answers DHCP in the server's namespace; reply decides what to each

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/testudo-os/testudo/pkg/netconf"
+	"github.com/testudo-os/testudo/pkg/netconf/linkopt"
 )
 
 // Kernel constants that x/sys/unix does not have.
@@ -20,19 +21,12 @@ const (
 	nlFamilyHeader = 16 // sizeof(struct nduseroptmsg)
 )
 
-// linkInfo is a Link with what tells whether it is ours.
-type linkInfo struct {
-	netconf.Link
-	loopback, ethernet bool
-	master             int
-}
-
 // parse turns one rtnetlink message into events. What it does not understand
 // is nobody's event: the kernel may say more than this program knows.
-func parse(kind uint16, b []byte, managed func(linkInfo) bool) []netconf.Event {
+func parse(kind uint16, b []byte) []netconf.Event {
 	switch kind {
 	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
-		return parseLink(kind, b, managed)
+		return parseLink(kind, b)
 	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
 		return parseAddress(kind, b)
 	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
@@ -43,7 +37,7 @@ func parse(kind uint16, b []byte, managed func(linkInfo) bool) []netconf.Event {
 	return nil
 }
 
-func parseLink(kind uint16, b []byte, managed func(linkInfo) bool) []netconf.Event {
+func parseLink(kind uint16, b []byte) []netconf.Event {
 	if len(b) < unix.SizeofIfInfomsg {
 		return nil
 	}
@@ -57,32 +51,52 @@ func parseLink(kind uint16, b []byte, managed func(linkInfo) bool) []netconf.Eve
 	case kind == unix.RTM_DELLINK:
 		return []netconf.Event{netconf.LinkGone{Index: index}}
 	}
-	flags := binary.NativeEndian.Uint32(b[8:])
-	l := linkInfo{
-		Link: netconf.Link{
-			Index: index,
-			Name:  text(attrs[unix.IFLA_IFNAME]),
-			MAC:   bytes.Clone(attrs[unix.IFLA_ADDRESS]), // the buffer is read into again
-			MTU:   int(number(attrs[unix.IFLA_MTU])),
-			Up:    flags&unix.IFF_UP != 0,
-			// LOWER_UP and not RUNNING: it is true as soon as frames pass,
-			// RUNNING only after the kernel's link watch came by.
-			Carrier: flags&unix.IFF_UP != 0 && flags&unix.IFF_LOWER_UP != 0,
-		},
-		loopback: flags&unix.IFF_LOOPBACK != 0,
-		ethernet: binary.NativeEndian.Uint16(b[2:]) == unix.ARPHRD_ETHER,
-		master:   int(number(attrs[unix.IFLA_MASTER])),
-	}
-	if l.Name == "" || len(l.MAC) != 6 {
+	l, ok := decodeLink(b)
+	if !ok {
 		return nil
 	}
-	l.Managed = managed(l)
-	events := []netconf.Event{netconf.LinkSeen{Link: l.Link}}
-	if l.Managed {
-		inet6 := attributes(attributes(attrs[unix.IFLA_AF_SPEC])[unix.AF_INET6])
-		events = append(events, routerFlags(index, inet6)...)
+	inet6 := attributes(attributes(attrs[unix.IFLA_AF_SPEC])[unix.AF_INET6])
+	return append([]netconf.Event{netconf.LinkSeen{Link: l}}, routerFlags(index, inet6)...)
+}
+
+// decodeLink reads an interface from struct ifinfomsg and what follows.
+func decodeLink(b []byte) (netconf.Link, bool) {
+	if len(b) < unix.SizeofIfInfomsg {
+		return netconf.Link{}, false
 	}
-	return events
+	attrs := attributes(b[unix.SizeofIfInfomsg:])
+	flags := binary.NativeEndian.Uint32(b[8:])
+	l := netconf.Link{
+		Index: int(int32(binary.NativeEndian.Uint32(b[4:]))),
+		Name:  text(attrs[unix.IFLA_IFNAME]),
+		MTU:   int(number(attrs[unix.IFLA_MTU])),
+		Up:    flags&unix.IFF_UP != 0,
+		// LOWER_UP and not RUNNING: it is true as soon as frames pass,
+		// RUNNING only after the kernel's link watch came by.
+		Carrier:  flags&unix.IFF_UP != 0 && flags&unix.IFF_LOWER_UP != 0,
+		Changes:  int(number(attrs[unix.IFLA_CARRIER_CHANGES])),
+		Loopback: flags&unix.IFF_LOOPBACK != 0,
+		Ethernet: binary.NativeEndian.Uint16(b[2:]) == unix.ARPHRD_ETHER,
+		Master:   int(number(attrs[unix.IFLA_MASTER])),
+		Lower:    int(number(attrs[unix.IFLA_LINK])),
+	}
+	// Copies: the buffer is read into again.
+	if mac := attrs[unix.IFLA_ADDRESS]; l.Ethernet && len(mac) == 6 {
+		l.MAC = bytes.Clone(mac)
+	}
+	if mac := attrs[unix.IFLA_PERM_ADDRESS]; len(mac) == 6 {
+		l.PermMAC = bytes.Clone(mac)
+	}
+	info := attributes(attrs[unix.IFLA_LINKINFO])
+	l.Kind = text(info[unix.IFLA_INFO_KIND])
+	l.Options = linkopt.Decode(l.Kind, attributes(info[unix.IFLA_INFO_DATA]))
+	if master := text(info[unix.IFLA_INFO_SLAVE_KIND]); master != "" {
+		l.Port = linkopt.Decode(linkopt.PortKind(master), attributes(info[unix.IFLA_INFO_SLAVE_DATA]))
+	}
+	inet6 := attributes(attributes(attrs[unix.IFLA_AF_SPEC])[unix.AF_INET6])
+	said := number(inet6[iflaInet6Flags])
+	l.RouterManaged, l.RouterOther = said&raManaged != 0, said&raOther != 0
+	return l, l.Name != ""
 }
 
 func routerFlags(index int, inet6 map[uint16][]byte) []netconf.Event {
@@ -97,6 +111,9 @@ func routerFlags(index int, inet6 map[uint16][]byte) []netconf.Event {
 }
 
 func parseAddress(kind uint16, b []byte) []netconf.Event {
+	if len(b) >= unix.SizeofIfAddrmsg && b[0] == unix.AF_INET && kind == unix.RTM_DELADDR {
+		return []netconf.Event{netconf.Changed{}}
+	}
 	if len(b) < unix.SizeofIfAddrmsg || b[0] != unix.AF_INET6 {
 		return nil
 	}
@@ -126,6 +143,9 @@ func parseAddress(kind uint16, b []byte) []netconf.Event {
 }
 
 func parseRoute(kind uint16, b []byte) []netconf.Event {
+	if len(b) >= unix.SizeofRtMsg && kind == unix.RTM_DELROUTE && (b[5] == netconf.ProtocolDHCP || b[5] == netconf.ProtocolStatic) {
+		return []netconf.Event{netconf.Changed{}} // perhaps one of ours
+	}
 	if len(b) < unix.SizeofRtMsg || b[0] != unix.AF_INET6 || b[1] != 0 ||
 		b[4] != unix.RT_TABLE_MAIN || b[7] != unix.RTN_UNICAST {
 		return nil

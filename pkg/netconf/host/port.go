@@ -21,6 +21,7 @@ type port struct {
 	index  int
 	name   string
 	mac    net.HardwareAddr
+	arp    *os.File       // address conflicts; open once there are addresses
 	raw    *os.File       // DHCPv4 before and while there is an address
 	udp    net.PacketConn // DHCPv4 unicast; open while a lease is renewed
 	udpAt  netip.Addr
@@ -28,9 +29,8 @@ type port struct {
 	events chan<- netconf.Event
 }
 
-// Adopt sets an interface's kernel parameters and opens its DHCPv4 socket.
+// Adopt opens an interface's DHCPv4 socket.
 func (h *Host) Adopt(l netconf.Link) error {
-	h.tune(l.Name, l.Index)
 	raw, err := openRaw(l.Index)
 	if err != nil {
 		return fmt.Errorf("open packet socket: %w", err)
@@ -49,6 +49,9 @@ func (h *Host) Release(index int) {
 	}
 	delete(h.ports, index)
 	p.raw.Close()
+	if p.arp != nil {
+		p.arp.Close()
+	}
 	if p.udp != nil {
 		p.udp.Close()
 	}
@@ -112,21 +115,31 @@ func (h *Host) Send4(index int, m *dhcpv4.DHCPv4, to netip.Addr) error {
 }
 
 func (p *port) broadcast(frame []byte) error {
+	return p.send(p.raw, unix.ETH_P_IP, frame, "DHCP message")
+}
+
+// send broadcasts a frame by a packet socket.
+func (p *port) send(by *os.File, protocol uint16, frame []byte, what string) error {
 	target := &unix.SockaddrLinklayer{
-		Protocol: networkOrder(unix.ETH_P_IP), Ifindex: p.index,
+		Protocol: networkOrder(protocol), Ifindex: p.index,
 		Halen: 6, Addr: [8]byte{255, 255, 255, 255, 255, 255},
 	}
-	conn, err := p.raw.SyscallConn()
+	conn, err := by.SyscallConn()
 	if err != nil {
-		return fmt.Errorf("send DHCP message: %w", err)
+		return fmt.Errorf("send %s: %w", what, err)
 	}
 	var sent error
 	err = conn.Write(func(fd uintptr) bool {
 		sent = unix.Sendto(int(fd), frame, 0, target)
+		if errors.Is(sent, unix.ENETDOWN) {
+			// Said once of an interface that was off when the socket was
+			// opened, however long ago.
+			sent = unix.Sendto(int(fd), frame, 0, target)
+		}
 		return true // a full queue is a lost packet: it is sent again in time
 	})
 	if err := errors.Join(err, sent); err != nil {
-		return fmt.Errorf("send DHCP message: %w", err)
+		return fmt.Errorf("send %s: %w", what, err)
 	}
 	return nil
 }
