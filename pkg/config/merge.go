@@ -66,6 +66,12 @@ func over(out, s *Config) {
 	replaceList(&out.NTP.Servers, s.NTP.Servers)
 	replaceList(&out.NTP.Pools, s.NTP.Pools)
 	replaceList(&out.NTP.Peers, s.NTP.Peers)
+	if s.ResolvConf.Nameservers != nil {
+		out.ResolvConf.Nameservers = s.ResolvConf.Nameservers
+	}
+	replaceList(&out.ResolvConf.Searchdomains, s.ResolvConf.Searchdomains)
+	replace(&out.ResolvConf.Domain, s.ResolvConf.Domain)
+	replaceList(&out.ResolvConf.Options, s.ResolvConf.Options)
 	if s.Network != nil {
 		out.Network = s.Network
 	}

@@ -64,7 +64,6 @@ var foreign = map[string]string{
 	"locale_configfile":         "leave it out",
 	"create_hostname_file":      "the name is set anew at each boot; leave it out",
 	"manage_resolv_conf":        "resolv.conf is always made from the network's settings",
-	"resolv_conf":               "name servers are a matter of the network's configuration: see docs/networking.md",
 	"wireguard":                 "it is a matter of the network's configuration",
 }
 
@@ -110,6 +109,8 @@ func setAside(file string, doc *yaml.Node) []Note {
 					Message: "the locales here are " + strings.Join(locales, ", ") + ": programs speak English, in UTF-8"})
 				value.Kind, value.Tag, value.Value = yaml.ScalarNode, "!!str", ""
 			}
+		case "resolv_conf":
+			s.from(value, "resolv_conf", map[string]string{"sortlist": "addresses are not sorted; leave it out"})
 		case "ntp":
 			s.from(value, "ntp", foreignOfNTP)
 		case "user":

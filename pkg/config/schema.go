@@ -36,6 +36,7 @@ func Schema() ([]byte, error) {
 	for key, message := range foreign {
 		properties[key] = schema{"description": "Has no effect: " + message, "deprecated": true}
 	}
+	properties["resolv_conf"].(schema)["properties"].(schema)["sortlist"] = schema{"deprecated": true}
 	properties["ca-certs"] = properties["ca_certs"]
 	if len(g.missing) > 0 {
 		return nil, errors.New("no schema for " + strings.Join(g.missing, ", "))

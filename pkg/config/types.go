@@ -48,6 +48,7 @@ type Config struct {
 	FinalMessage string     `yaml:"final_message" json:"final_message,omitempty"`
 	PowerState   PowerState `yaml:"power_state" json:"power_state,omitzero"`
 
+	ResolvConf ResolvConf `yaml:"resolv_conf" json:"resolv_conf,omitzero"`
 	// Network is nil when no source says anything: DHCP on every card.
 	Network *netplan.Config `yaml:"network" json:"network,omitempty"`
 

@@ -32,6 +32,7 @@ func (v *validator) machine(c *Config) {
 	}
 	v.check(c.RandomSeed.File == "" || c.RandomSeed.File == "/dev/urandom" || c.RandomSeed.File == "/dev/random", "want /dev/urandom, the kernel's", "random_seed", "file")
 	v.disks(c)
+	v.resolvConf(c.ResolvConf)
 	if c.PhoneHome.URL != "" || c.PhoneHome.Tries != 0 || c.PhoneHome.Post != nil {
 		u, err := url.Parse(c.PhoneHome.URL)
 		v.check(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && oneLine(c.PhoneHome.URL), "want a URL", "phone_home", "url")

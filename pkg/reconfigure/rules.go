@@ -53,6 +53,7 @@ var rules = []rule{
 	{key: "testudo.services", kind: Services},
 	{key: "testudo.console.autologin", kind: Console},
 	{key: "testudo.console.autologin", kind: NextLogin},
+	{key: "resolv_conf", kind: Network},
 	{key: "network", kind: Network},
 	{key: "testudo.network", kind: Network},
 	{key: "testudo.modules", kind: Modules},

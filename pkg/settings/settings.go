@@ -99,6 +99,7 @@ func (l *loader) cmdline() *config.Config {
 
 // settle draws conclusions that concern several keys.
 func settle(c *config.Config) {
+	c.ResolvConf.Settle(&c.Testudo.Network.DNS)
 	const ntp = "ntp"
 	services := &c.Testudo.Services
 	off := c.NTP.Enabled != nil && !*c.NTP.Enabled

@@ -301,3 +301,21 @@ func TestWhatIsBuiltInIsNotTheMachinesOwn(t *testing.T) {
 		t.Errorf("above the file: %s", &r.Above)
 	}
 }
+
+func TestResolvConfIsTheNetworksDNSUnlessThatIsSaid(t *testing.T) {
+	m := newMachine(t)
+	m.file("cloud-config.yaml", "resolv_conf: {nameservers: [192.0.2.53, '2001:db8::53'], searchdomains: [a.example], domain: b.example, options: {rotate: true, timeout: 1, edns0: false}, sortlist: [10.0.0.1/255]}")
+	r := m.load()
+	problems(t, r)
+	dns := r.Config.Testudo.Network.DNS
+	if len(dns.Servers) != 2 || !slices.Equal(dns.Search, []string{"b.example", "a.example"}) || !slices.Equal(dns.Options, []string{"rotate", "timeout:1"}) {
+		t.Errorf("got %+v", dns)
+	}
+	if len(r.Config.Notes) != 1 || r.Config.Notes[0].Path != "resolv_conf.sortlist" {
+		t.Errorf("notes: %v", r.Config.Notes)
+	}
+	m.file("conf.d/x.yaml", "testudo: {network: {dns: {search: [c.example]}}}")
+	if dns := m.load().Config.Testudo.Network.DNS; !slices.Equal(dns.Search, []string{"c.example"}) || len(dns.Servers) != 2 {
+		t.Errorf("got %+v", dns)
+	}
+}
