@@ -26,9 +26,9 @@ func loadSettings(ctx context.Context) (*config.Resolved, error) {
 // concerns the whole machine: its name, its time zone, and the files services
 // read. Nothing in it stops the boot: what is wrong is in the result's Problems.
 func configure(ctx context.Context, c *configuration) *config.Resolved {
-	ctx, cancel := context.WithTimeout(ctx, configTimeout)
+	bounded, cancel := context.WithTimeout(ctx, configTimeout)
 	defer cancel()
-	resolved, err := c.load(ctx)
+	resolved, err := c.load(bounded)
 	if resolved == nil {
 		resolved = &config.Resolved{InstanceID: settings.LocalInstance}
 	}
@@ -42,10 +42,13 @@ func configure(ctx context.Context, c *configuration) *config.Resolved {
 		problem(unix.Sethostname([]byte(name)))
 	}
 	problem(apply.Timezone("/", resolved.Config.Timezone))
-	problem(doModules(ctx, resolved.Config.Testudo.Modules))
+	problem(doModules(bounded, resolved.Config.Testudo.Modules))
 	problem(apply.Sysctl(sysctlDir, resolved.Config.Testudo.Sysctl))
 	problem(stirSeed(resolved.Config.RandomSeed))
-	for _, err := range setUpDisks(ctx, resolved) {
+	// A bound of its own: a large disk takes its time to be made ready.
+	disks, done := context.WithTimeout(ctx, setUpTimeout)
+	defer done()
+	for _, err := range setUpDisks(disks, resolved) {
 		problem(err)
 	}
 	for _, err := range c.put(resolved) {

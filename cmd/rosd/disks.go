@@ -22,8 +22,12 @@ import (
 	"github.com/testudo-os/testudo/pkg/storage"
 )
 
-// diskTimeout bounds the wait for disks that the configuration names.
-const diskTimeout = 10 * time.Second
+// diskTimeout bounds the wait for disks that the configuration names, and
+// setUpTimeout all that is done with them before services start.
+const (
+	diskTimeout  = 10 * time.Second
+	setUpTimeout = 5 * time.Minute
+)
 
 // setUpDisks makes what is wanted, lets what is there grow, and mounts. It is done before services start.
 func setUpDisks(ctx context.Context, resolved *config.Resolved) (errs []error) {
@@ -36,8 +40,8 @@ func setUpDisks(ctx context.Context, resolved *config.Resolved) (errs []error) {
 	if len(cfg.DiskSetup)+len(cfg.FSSetup)+len(cfg.Mounts) > 0 {
 		bounded, cancel := context.WithTimeout(ctx, diskTimeout)
 		awaitDisks(bounded, cfg)
-		errs = append(errs, makeFileSystems(bounded, resolved)...)
 		cancel()
+		errs = append(errs, makeFileSystems(ctx, resolved)...)
 	}
 	errs = append(errs, growPartitions(cfg, state)...)
 	if state != "" && cfg.ResizeRootfs != "false" {
