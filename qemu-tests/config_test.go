@@ -119,7 +119,7 @@ testudo:
 		}
 		return nil
 	})
-	sizes := "cat /sys/class/block/vdb2/size; df -k --output=size /var/lib/testudo | tail -n 1"
+	sizes := "cat /sys/class/block/vdb2/size; stat -f -c %b /var/lib/testudo"
 	before := numbersIn(t, ros.run(sizes))
 	ros.run("echo kept | sudo tee /mnt/data/kept")
 	if _, err := ros.try("sudo ros poweroff"); err != nil && !isGone(err) {
@@ -138,7 +138,7 @@ testudo:
 	second := boot(t, setup{disks: disks(disk, data), cloudConfig: config})
 	ros = second.login("ros")
 	ros.waitReady(coreServices()...)
-	if after := numbersIn(t, ros.run(sizes)); after[0] < before[0]+(100<<20)/512 || after[1] < before[1]+(400<<10) {
+	if after := numbersIn(t, ros.run(sizes)); len(before) != 2 || len(after) != 2 || after[0] < before[0]+(100<<20)/512 || after[1] < before[1]+(400<<20)/4096 {
 		t.Errorf("sizes before %v, after %v", before, after)
 	}
 	if st := ros.status(); len(st.Problems) > 0 {
